@@ -1,0 +1,79 @@
+# What people type and what the continuous integration runs. `make` alone lists the targets.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell scripts/find-python 3.12 3.11 3.10)
+JETPACK_PYTHONS := 3.10 3.12
+WHEEL_LIMIT_MB := 20
+
+# Real radiographs for the tests; those that need them skip where there are none.
+EDGE_SR_DATA ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(EDGE_SR_DATA),)
+export EDGE_SR_DATA
+endif
+
+# One thread is a habit for training beside other work; the suite measures times with the threads that users have.
+unexport OMP_NUM_THREADS
+
+.PHONY: help demo test test-pythons lint wheel clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(VENV)/.with-cpu  ## super-resolve a synthetic chest radiograph; look at out/before-after.png
+	@mkdir -p out
+	@$(BIN)/edge-sr sample out/sample.png --overwrite
+	@$(BIN)/edge-sr run out/sample.png -o out --compare-as out/before-after.png --overwrite
+	@echo
+	@echo "before and after: $(abspath out/before-after.png)"
+
+test: lint  ## check style and types, then run the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.with-all  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-pythons: $(JETPACK_PYTHONS:%=test-python-%)  ## what a device runs, from the wheel, on JetPack's Pythons
+
+# The wheel goes in without -e: a file that is missing in it shows here. bin/pytest, unlike python -m pytest, does not
+# put the checkout before it.
+test-python-%: .venv-%/.with-device wheel
+	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall dist/edge_sr-*.whl
+	.venv-$*/bin/pytest --ignore=tests/host_training
+
+wheel: $(VENV)/.with-cpu  ## build dist/*.whl and hold its size against the limit
+	@rm -rf build dist
+	@$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@rm -rf build
+	@du -h dist/*.whl
+	@test "$$(du -m dist/*.whl | cut -f1)" -le $(WHEEL_LIMIT_MB) || { echo "error: above $(WHEEL_LIMIT_MB) MB" >&2; exit 1; }
+
+clean:  ## remove what the other targets made, the virtual environments included
+	rm -rf .venv .venv-* build dist out *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+# A stamp says what a virtual environment holds; it is renewed when the lists of packages change.
+DECLARED := setup.py constraints.txt
+INSTALL = $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)"
+	"$(PYTHON)" -m venv $(VENV)
+
+.venv-%/bin/python:
+	"$$(scripts/find-python $*)" -m venv .venv-$*
+
+$(VENV)/.with-cpu: $(DECLARED) | $(VENV)/bin/python
+	$(INSTALL) -e ".[cpu]"
+	@touch $@
+
+$(VENV)/.with-all: $(DECLARED) | $(VENV)/bin/python
+	$(INSTALL) -e ".[cpu,host,build,test]"
+	@touch $@ $(VENV)/.with-cpu
+
+.venv-%/.with-device: $(DECLARED) | .venv-%/bin/python
+	$(INSTALL) ".[cpu,build,test]"
+	@touch $@
+
+.PRECIOUS: .venv-%/bin/python .venv-%/.with-device

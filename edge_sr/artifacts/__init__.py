@@ -1,0 +1,1 @@
+"""What the device is given: bundles, checked file by file before anything in them is used."""

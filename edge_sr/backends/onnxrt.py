@@ -1,0 +1,121 @@
+"""ONNX Runtime on the CPU: the backend that runs everywhere, and the float32 reference of every other one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edge_sr.backends.base import stream_by_run
+from edge_sr.errors import EdgeSRError, EnvironmentFault, IntegrityError, UsageError
+from edge_sr.tensors import Tensors, TensorSpec, check_feeds
+
+# Names of ONNX Runtime's element types, https://onnxruntime.ai/docs/api/python/api_summary.html (NodeArg.type).
+_DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+_FATAL = 4  # every error also comes back as an exception, so its log line would say it twice
+
+
+class OnnxRuntime:
+    """threads: None lets ONNX Runtime take one a physical core. spinning: threads wait by spinning between two runs,
+    which is fastest alone and slows any neighbour; turn it off where something else runs beside.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, threads: int | None = None, spinning: bool = True) -> None:
+        if threads is not None and threads < 1:
+            raise UsageError(f"got {threads} threads", expected="1 or more, or none for one a physical core")
+        self._ort = _import_onnxruntime()
+        self._threads = threads
+        self._spinning = spinning
+
+    @property
+    def version(self) -> str:
+        return str(self._ort.__version__)
+
+    def open(self, artifact: Path) -> OnnxSession:
+        """Raises IntegrityError naming the file where it is damaged, missing, or newer than this ONNX Runtime."""
+        if not Path(artifact).is_file():
+            raise IntegrityError("no such file", where=artifact, expected="an ONNX file")
+        try:
+            session = self._ort.InferenceSession(
+                str(artifact), sess_options=self._options(), providers=["CPUExecutionProvider"]
+            )
+        except _failures(self._ort) as error:
+            what = f"onnxruntime {self.version} cannot open it: {_reason(error)}"
+            raise IntegrityError(what, where=artifact, expected="ONNX of opset 19 or 20, IR 10 or less") from error
+        return OnnxSession(session, artifact, _failures(self._ort))
+
+    def _options(self) -> Any:
+        options = self._ort.SessionOptions()
+        options.intra_op_num_threads = self._threads or 0
+        options.inter_op_num_threads = 1  # our graphs are chains
+        options.graph_optimization_level = self._ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.log_severity_level = _FATAL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._spinning else "0")
+        return options
+
+
+class OnnxSession:
+    """One ONNX file in ONNX Runtime; see ``backends.base.Session``."""
+
+    def __init__(self, session: Any, artifact: Path, failures: tuple[type[Exception], ...]) -> None:
+        self.inputs = tuple(map(_spec, session.get_inputs()))
+        self.outputs = tuple(map(_spec, session.get_outputs()))
+        self._names = [spec.name for spec in self.outputs]
+        self._session = session
+        self._artifact = artifact
+        self._failures = failures
+
+    def run(self, feeds: Tensors) -> Tensors:
+        if self._session is None:
+            raise EdgeSRError("session is closed", where=self._artifact)
+        check_feeds(self.inputs, feeds)
+        try:
+            outputs = self._session.run(self._names, feeds)
+        except self._failures as error:
+            raise EdgeSRError(f"onnxruntime failed: {_reason(error)}", where=self._artifact) from error
+        return dict(zip(self._names, outputs, strict=True))
+
+    def stream(self, feeds: Iterable[Tensors]) -> Iterator[Tensors]:
+        return stream_by_run(self, feeds)
+
+    def close(self) -> None:
+        self._session = None  # the last reference: its threads and memory go with it
+
+    def __enter__(self) -> OnnxSession:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _import_onnxruntime() -> ModuleType:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EnvironmentFault(f"onnxruntime: {error}", hint='pip install "edge-sr[cpu]"') from error
+    onnxruntime.set_default_logger_severity(_FATAL)  # it warns of absent GPUs and of pinning threads in a container
+    module: ModuleType = onnxruntime
+    return module
+
+
+def _failures(ort: ModuleType) -> tuple[type[Exception], ...]:
+    """Its exceptions share no base but Exception, so they are listed."""
+    state = ort.capi.onnxruntime_pybind11_state
+    names = "Fail InvalidArgument InvalidGraph InvalidProtobuf NoSuchFile NotImplemented RuntimeException"
+    return tuple(getattr(state, name) for name in names.split())
+
+
+def _reason(error: Exception) -> str:
+    """Its message without error number, file name and C++ signature."""
+    text = str(error).strip().split(" : ", 3)[-1].split(" failed:", 1)[-1]
+    return re.sub(r"/\S+\.(cc|h):\d+ .*?\) (?=[A-Z])", "", text)[:300]
+
+
+def _spec(node: Any) -> TensorSpec:
+    """A free axis without a name is called "?"."""
+    dtype = _DTYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")"))
+    return TensorSpec(node.name, tuple("?" if axis is None else axis for axis in node.shape), dtype)

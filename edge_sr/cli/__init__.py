@@ -1,0 +1,35 @@
+"""The command line. A table of names; a command's module is imported when the command is called, not before."""
+
+from __future__ import annotations
+
+import click
+
+from edge_sr import __version__
+from edge_sr.cli.lazy_group import LazyGroup, examples
+
+COMMANDS = {
+    "run": ("edge_sr.cli.run:run", "Super-resolve radiographs: a file, a folder or a pattern."),
+    "inspect": ("edge_sr.cli.inspect:inspect", "Say where an output came from, or what a bundle or network holds."),
+    "doctor": ("edge_sr.cli.doctor:doctor", "Check this machine, and say what to type where something is missing."),
+    "sample": ("edge_sr.cli.sample:sample", "Write a synthetic radiograph to try things on."),
+}
+
+group = LazyGroup(
+    "edge-sr",
+    table=COMMANDS,
+    needs="edge-sr doctor",
+    help="Make a small radiograph four times as wide and high, and tell what was done to it.\n\n"
+    "For research. Not for diagnostic use.",
+    epilog=examples(
+        "edge-sr sample chest.png",
+        "edge-sr run chest.png -o out --compare-as out/before-after.png",
+        "edge-sr inspect out/chest_x4.png",
+        "edge-sr doctor",
+    ),
+)
+click.version_option(__version__, prog_name="edge-sr", message="%(prog)s %(version)s")(group)
+
+
+def main() -> None:
+    """Entry point of the console script ``edge-sr``."""
+    group()

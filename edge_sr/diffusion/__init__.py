@@ -1,0 +1,1 @@
+"""Noise schedules, samplers as coefficient tables, and positional noise: numpy only."""

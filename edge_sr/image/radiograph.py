@@ -1,0 +1,223 @@
+"""Reading a radiograph: PNG, TIFF or JPEG to grey pixels that keep their bit depth, or a clear refusal.
+
+The header is read and judged before anything is decoded. Pillow decodes: it tells a truncated file from a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from edge_sr.errors import EdgeSRError, InputError, UsageError
+from edge_sr.image.atomic import read_whole
+from edge_sr.image.png import SIGNATURE as PNG_SIGNATURE
+from edge_sr.image.png import chunks
+
+MIN_SIDE = 8  # one block of the latent grid needs it, and nothing smaller shows anatomy
+MAX_PIXELS = 64_000_000  # four times a 4000 x 4000 detector; decoded and upscaled it still fits a board's memory
+ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 274, 258, 262  # TIFF 6.0 tags; EXIF shares the first
+
+# By its first bytes rather than Image.open: a name proves nothing, other formats stay out, and the opening is faster.
+READERS: dict[bytes, type[ImageFile]] = {
+    PNG_SIGNATURE: PngImageFile,
+    b"\xff\xd8\xff": JpegImageFile,
+    b"II*\0": TiffImageFile,
+    b"MM\0*": TiffImageFile,
+    b"II+\0": TiffImageFile,  # BigTIFF
+}
+
+Colour = Literal["refuse", "luma"]
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A grey picture as read.
+
+    pixels: (H, W) uint8 or uint16, C-contiguous, 0 is black; may be read-only. bit_depth: 8 or 16.
+    sha256: of the file's bytes. note: what reading changed, "" when nothing.
+    chroma: (H, W, 2) uint8, Cr and Cb of a colour source read with colour="luma", else None.
+    """
+
+    pixels: np.ndarray
+    bit_depth: int
+    sha256: str
+    note: str = ""
+    chroma: np.ndarray | None = None
+
+
+def read_radiograph(path: Path | str, *, max_pixels: int = MAX_PIXELS, colour: Colour = "refuse") -> Radiograph:
+    """Read one file; InputError for anything unfit.
+
+    colour: "refuse" a picture with colour, or take its "luma" (full-range Y of ITU-R BT.601) and keep the chroma.
+    """
+    if colour not in ("refuse", "luma"):
+        raise UsageError(f"unknown colour treatment {colour!r}", expected="refuse or luma")
+    where = Path(path)
+    content = read_whole(where, max_bytes=8 * max_pixels + (1 << 24))  # 16-bit RGBA uncompressed, and room for metadata
+    notes: list[str] = []
+    image = _open_header(content, where)
+    _check_geometry(image, where, max_pixels)
+    _check_kind(image, content, where)
+    samples = _decode(image, content, where, notes)  # (H, W) or (H, W, channels)
+    pixels = _without_alpha(samples, where, notes)
+    chroma = None
+    if pixels.ndim == 3:
+        pixels, chroma = _grey_of_rgb(pixels, where, notes, colour)
+    pixels = np.ascontiguousarray(pixels)
+    digest = hashlib.sha256(content).hexdigest()
+    return Radiograph(pixels, 8 * pixels.itemsize, digest, ", ".join(notes), chroma)
+
+
+def _open_header(content: bytes, where: Path) -> ImageFile:
+    reader = next((reader for magic, reader in READERS.items() if content.startswith(magic)), None)
+    if reader is None:
+        raise InputError("is not a picture that can be read", where=where, expected="PNG, TIFF or JPEG")
+    try:
+        return reader(io.BytesIO(content))
+    except Exception as fault:  # hostile bytes make Pillow raise almost anything, and all of it means the same here
+        raise InputError(f"the header cannot be read ({fault})", where=where) from fault
+
+
+def _check_geometry(image: ImageFile, where: Path, max_pixels: int) -> None:
+    width, height = image.size
+    if min(width, height) < MIN_SIDE:
+        raise InputError(f"{width}x{height} is too small", where=where, expected=f"sides of at least {MIN_SIDE}")
+    if width * height > max_pixels:
+        raise InputError(f"{width}x{height} is too large", where=where, expected=f"at most {max_pixels} pixels")
+    # Pillow's TIFF reader asks its own guard again while decoding; a caller who allows more has decided already.
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+
+
+def _check_kind(image: ImageFile, content: bytes, where: Path) -> None:
+    """Refuse what the header already rules out."""
+    if getattr(image, "is_animated", False):
+        raise InputError("holds several pictures", where=where, hint="save one of them as a file of its own")
+    if image.mode == "F":
+        raise InputError("holds floating point pixels", where=where, expected="8- or 16-bit grey")
+    if image.mode in ("RGB", "RGBA", "LA", "P", "PA") and _bits_per_sample(image, content) > 8:
+        # Pillow would drop the low byte without a word.
+        hint = f"magick {where} -alpha off -colorspace Gray -depth 16 OUT.png"
+        raise InputError("holds 16-bit channels of colour or alpha", where=where, expected="16-bit grey", hint=hint)
+
+
+def _bits_per_sample(image: ImageFile, content: bytes) -> int:
+    if isinstance(image, PngImageFile):
+        return content[24]  # IHDR comes first and has a fixed layout: PNG specification, section 11.2.1
+    if isinstance(image, TiffImageFile):
+        return int(max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))))
+    return 8
+
+
+def _decode(image: ImageFile, content: bytes, where: Path, notes: list[str]) -> np.ndarray:
+    """Pixels the right way up: (H, W) uint8 or uint16, or (H, W, 2 to 4) uint8."""
+    if isinstance(image, PngImageFile):
+        for _ in chunks(content, where):  # checks lengths and CRCs
+            pass
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)  # before load(), where TIFF is rotated and the tag dropped
+        image.load()
+        if orientation in range(2, 9):
+            ImageOps.exif_transpose(image, in_place=True)
+            notes.append("rotated as EXIF says")
+        return _samples(image, where, notes)
+    except EdgeSRError:
+        raise
+    except Exception as fault:  # as in _open_header
+        raise InputError(f"the picture is damaged or truncated ({fault})", where=where) from fault
+
+
+def _samples(image: ImageFile, where: Path, notes: list[str]) -> np.ndarray:
+    mode = image.mode
+    if mode.startswith(("1", "L", "I")) and "transparency" in image.info:
+        raise _transparent(where)
+    if mode == "1":
+        notes.append("1-bit picture")
+        return np.asarray(image.convert("L"))
+    if mode.startswith("I"):
+        return _sixteen_bit(image, where, notes)
+    if mode == "PA" or "transparency" in image.info:
+        return np.asarray(image.convert("RGBA"))
+    if mode == "P":
+        return np.asarray(image.convert("RGB"))
+    if mode in ("L", "LA", "RGB", "RGBA"):
+        _note_white_is_zero(image, notes)
+        return np.asarray(image)
+    raise InputError(f"pixels of kind {mode} are not supported", where=where, expected="8- or 16-bit grey")
+
+
+def _sixteen_bit(image: ImageFile, where: Path, notes: list[str]) -> np.ndarray:
+    """(H, W) uint16 of modes I;16, I;16B and I, black as 0."""
+    wide = np.asarray(image)
+    bits = _bits_per_sample(image, b"") if isinstance(image, TiffImageFile) else 16
+    if wide.itemsize > 2 and (bits > 16 or wide.min() < 0 or wide.max() > 65535):
+        raise InputError(f"holds {bits}-bit integers", where=where, expected="8- or 16-bit grey from 0 to 65535")
+    pixels: np.ndarray = wide.astype(np.uint16)
+    if bits == 12:
+        notes.append("12 bits spread over 16")
+        pixels = pixels << 4 | pixels >> 8
+    if _note_white_is_zero(image, notes):
+        pixels = ~pixels  # Pillow turns 8-bit pictures round and leaves 16-bit ones
+    return pixels
+
+
+def _note_white_is_zero(image: ImageFile, notes: list[str]) -> bool:
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == 0:  # WhiteIsZero, TIFF 6.0 page 37
+        notes.append("white is zero in the file")
+        return True
+    return False
+
+
+def _without_alpha(samples: np.ndarray, where: Path, notes: list[str]) -> np.ndarray:
+    if samples.ndim == 2 or samples.shape[2] == 3:
+        return samples
+    if samples[..., -1].min() < 255:
+        raise _transparent(where)
+    notes.append("opaque alpha dropped")
+    return samples[..., 0] if samples.shape[2] == 2 else samples[..., :3]
+
+
+def _grey_of_rgb(
+    rgb: np.ndarray, where: Path, notes: list[str], colour: Colour
+) -> tuple[np.ndarray, np.ndarray | None]:
+    if np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2]):
+        notes.append("grey stored as colour")
+        return rgb[..., 0], None
+    if colour == "refuse":
+        raise InputError("is a colour picture", where=where, expected="grey", hint="--colour luma")
+    import cv2  # here, because a grey picture does not need its import time
+
+    ycrcb = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2YCrCb)
+    notes.append("luma of a colour picture")
+    return ycrcb[..., 0], np.ascontiguousarray(ycrcb[..., 1:])
+
+
+def _transparent(where: Path) -> InputError:
+    hint = f"magick {where} -background black -alpha remove -alpha off OUT.png"
+    return InputError("has transparent pixels", where=where, expected="an opaque picture", hint=hint)
+
+
+def to_unit(pixels: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 or uint16 to (1, 1, H, W) float32 in [0, 1]."""
+    unit: np.ndarray = np.divide(pixels, np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32)
+    return unit[None, None]
+
+
+def from_unit(sr: np.ndarray, bit_depth: int) -> np.ndarray:
+    """(1, 1, H, W) float in [0, 1] to (H, W) uint8 or uint16, rounded and clipped; EdgeSRError on NaN or Inf."""
+    if not np.isfinite(sr).all():
+        raise EdgeSRError("the picture holds NaN or Inf", expected="finite numbers", hint="edge-sr doctor")
+    dtype = np.dtype(f"uint{bit_depth}")
+    levels = np.rint(sr[0, 0] * np.float32(np.iinfo(dtype).max))
+    rounded: np.ndarray = np.clip(levels, 0, np.iinfo(dtype).max).astype(dtype)
+    return rounded

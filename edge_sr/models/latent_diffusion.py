@@ -1,0 +1,160 @@
+"""The latent diffusion family: one composed graph at the bundle's defaults, the staged chain for anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge_sr.artifacts.bundle import Bundle
+from edge_sr.backends.base import Backend, Session
+from edge_sr.diffusion.samplers import SAMPLERS, NoiseOfStep, SamplerTable, sample, sampler_table
+from edge_sr.diffusion.schedule import make_alphas_cumprod
+from edge_sr.errors import UsageError
+from edge_sr.image.consistency import project
+
+
+class LatentDiffusion:
+    """LR encoder, K denoiser steps and decoder of one bundle, run by one backend.
+
+    With the bundle's own sampler and number of steps the whole chain is one session on ``upscale``. Any other choice
+    runs encoder, denoiser (once a step) and decoder apart, and the projection in numpy. Sessions open at first use.
+    """
+
+    def __init__(
+        self, bundle: Bundle, backend: Backend, *, sampler: str | None = None, steps: int | None = None
+    ) -> None:
+        """sampler, steps: None takes the bundle's default. UsageError where the bundle cannot run them."""
+        self._bundle = bundle
+        self._backend = backend
+        manifest = bundle.manifest
+        if manifest.diffusion is None or manifest.sampler is None or manifest.input.channels != 1:
+            raise UsageError("is no one-channel latent diffusion bundle", where=manifest.name)
+        self._diffusion = manifest.diffusion
+        self._defaults = manifest.sampler
+        self.scale: int = manifest.scale
+        self.tile: int | None = manifest.input.tile
+        self.degradation: str = manifest.input.degradation
+        self.seed: int = self._defaults.seed
+        self.fidelity: float = self._defaults.fidelity
+        self.sampler = sampler or self._defaults.name
+        self.steps = self._defaults.num_inference_steps if steps is None else steps
+        self._check_choice()
+        self._sessions: dict[str, Session] = {}
+        self._zeros: dict[tuple[int, ...], np.ndarray] = {}
+        self._table = None if self.composed else self._make_table()
+
+    @property
+    def composed(self) -> bool:
+        """True where the bundle's composed graph is exactly what was asked for."""
+        return (self.sampler, self.steps) == (self._defaults.name, self._defaults.num_inference_steps)
+
+    @property
+    def provenance(self) -> Mapping[str, object]:
+        manifest = self._bundle.manifest
+        return {
+            "model": f"{manifest.name} {manifest.version}",
+            "model_sha256": self._bundle.sha256,
+            "backend": f"{self._backend.name} {self._backend.version}",
+            "precision": "fp32",
+            "sampler": self.sampler,
+            "steps": self.steps,
+        }
+
+    def noise_shape(self, n_lr_h: int, n_lr_w: int) -> tuple[int, int, int]:
+        """(C, H, W) of the latents of an LR picture of this size."""
+        spec = self._diffusion
+        return (spec.latent_channels, n_lr_h // spec.latent_stride, n_lr_w // spec.latent_stride)
+
+    def __call__(
+        self,
+        lr: np.ndarray,
+        *,
+        noise: np.ndarray | None,
+        fidelity: float,
+        noise_of_step: NoiseOfStep | None = None,
+    ) -> np.ndarray:
+        """(N, 1, tile, tile) float32 in [0, 1] -> (N, 1, tile * scale, tile * scale); see SRModel."""
+        start = self._scaled(noise, fidelity, lr)  # (N, C, H, W)
+        if self._table is None:
+            return self._session("upscale").run({"lr": lr, "noise": start})["sr"]
+        return self._staged(self._table, lr, start, fidelity, noise_of_step)
+
+    def _staged(
+        self,
+        table: SamplerTable,
+        lr: np.ndarray,
+        start: np.ndarray,
+        fidelity: float,
+        noise_of_step: NoiseOfStep | None,
+    ) -> np.ndarray:
+        cond = self._session("encoder").run({"lr": lr})["cond"]
+        denoiser = self._session("denoiser")
+
+        def denoise(latents: np.ndarray, timestep: int) -> np.ndarray:
+            feeds = {"latents": latents.astype(np.float32), "cond": cond, "timestep": np.array([timestep], np.int64)}
+            return denoiser.run(feeds)["prediction"]
+
+        def step_noise(step: int) -> np.ndarray:
+            fresh = None if noise_of_step is None or fidelity == 1 else noise_of_step(step)
+            return self._scaled(fresh, fidelity, lr)
+
+        latents = sample(table, denoise, start, noise_of_step=step_noise).astype(np.float32)
+        sr = self._session("decoder").run({"latents": latents, "lr": lr})["sr"]
+        if self.degradation != "area":
+            return np.clip(sr, 0, 1)
+        return project(sr, lr, scale=self.scale)
+
+    def _scaled(self, noise: np.ndarray | None, fidelity: float, lr: np.ndarray) -> np.ndarray:
+        if noise is not None and fidelity < 1:
+            return noise if fidelity == 0 else noise * np.float32(1 - fidelity)
+        shape = (len(lr), *self.noise_shape(*lr.shape[2:]))
+        if shape not in self._zeros:  # kept: zeroing it anew would cost more than the rest of this call
+            self._zeros = {shape: np.zeros(shape, np.float32)}
+        return self._zeros[shape]
+
+    def _check_choice(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise UsageError(f"no such sampler: {self.sampler}", where="--sampler", expected=", ".join(SAMPLERS))
+        last = self._diffusion.num_train_timesteps
+        if not 1 <= self.steps <= last:
+            raise UsageError(f"{self.steps} steps are out of range", where="--steps", expected=f"1 to {last}")
+
+    def _make_table(self) -> SamplerTable:
+        spec = self._diffusion
+        cumprod = make_alphas_cumprod(
+            spec.beta_schedule,
+            spec.num_train_timesteps,
+            rescale_betas_zero_snr=spec.rescale_betas_zero_snr,
+            beta_start=spec.beta_start,
+            beta_end=spec.beta_end,
+        )
+        return sampler_table(
+            self.sampler,
+            cumprod,
+            num_inference_steps=self.steps,
+            prediction_type=spec.prediction_type,
+            # As published where every step is run; where steps are skipped that would leave too much noise.
+            ddpm_variance="beta" if self.steps == spec.num_train_timesteps else "posterior",
+        )
+
+    def open(self) -> None:
+        """Open every session that the chosen sampler and steps run; a call would open them too."""
+        for role in ("upscale",) if self._table is None else ("encoder", "denoiser", "decoder"):
+            self._session(role)
+
+    def _session(self, role: str) -> Session:
+        if role not in self._sessions:
+            self._sessions[role] = self._backend.open(self._bundle.path(role))
+        return self._sessions[role]
+
+    def close(self) -> None:
+        """Close every open session."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    def __enter__(self) -> LatentDiffusion:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,216 @@
+"""From one radiograph to its super-resolved picture, its provenance, and the files that hold both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge_sr import __version__
+from edge_sr.diffusion.noise import noise_field
+from edge_sr.diffusion.samplers import NoiseOfStep
+from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError
+from edge_sr.image.atomic import write_atomically
+from edge_sr.image.compare import before_after
+from edge_sr.image.consistency import lr_rmse, project
+from edge_sr.image.png import write_png
+from edge_sr.image.radiograph import Colour, Radiograph, from_unit, read_radiograph, to_unit
+from edge_sr.image.tiling import TilePlan, blend, cut, plan_tiles
+from edge_sr.models.base import SRModel
+from edge_sr.timing import Phases
+
+NOTICE = "Not for diagnostic use. Detail beyond the low resolution picture was made by a model."
+OVERLAP = 16  # LR pixels; a quarter of a tile, see edge_sr.image.tiling
+LARGEST_BATCH = 8  # tiles a call: more gains nothing on a CPU and costs memory on a small board
+TEXT_KEY = "edge-sr"  # PNG text chunk that holds the provenance as JSON
+
+
+@dataclass(frozen=True)
+class SRResult:
+    """pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB where the source had colour."""
+
+    pixels: np.ndarray
+    provenance: Mapping[str, object]
+
+
+def upscale(
+    radiograph: Radiograph,
+    model: SRModel,
+    *,
+    seed: int | None = None,
+    fidelity: float | None = None,
+    phases: Phases | None = None,
+) -> SRResult:
+    """Super-resolve one radiograph; the same input and options give the same result, bit for bit.
+
+    seed: of the noise field, 0 <= seed < 2**53. fidelity: 0 (all of the noise) to 1 (none). None: the model's default.
+    phases: where the times of prepare, model, blend and finish are added.
+    """
+    phases = Phases() if phases is None else phases
+    seed = model.seed if seed is None else seed
+    fidelity = model.fidelity if fidelity is None else fidelity
+    with phases("prepare"):
+        lr = to_unit(radiograph.pixels)  # (1, 1, h, w)
+    if model.tile is None:
+        with phases("model"):
+            sr = model(lr, noise=None, fidelity=fidelity)
+    else:
+        sr = _run_tiles(lr, model, model.tile, seed=seed if fidelity < 1 else None, fidelity=fidelity, phases=phases)
+    with phases("finish"):
+        pixels = from_unit(sr, radiograph.bit_depth)  # (H, W)
+        provenance = _provenance(radiograph, model, pixels, seed=seed, fidelity=fidelity)
+        if radiograph.chroma is not None:
+            pixels = _with_chroma(pixels, radiograph.chroma)
+    return SRResult(pixels, provenance)
+
+
+def _run_tiles(
+    lr: np.ndarray, model: SRModel, tile: int, *, seed: int | None, fidelity: float, phases: Phases
+) -> np.ndarray:
+    """(1, 1, h, w) -> (1, 1, h * scale, w * scale); seed None runs without noise."""
+    with phases("prepare"):
+        plan = plan_tiles(*lr.shape[2:], tile=tile, overlap=OVERLAP)
+        tiles = cut(lr, plan)  # (N, 1, tile, tile)
+        noise = None if seed is None else _tile_noise(plan, model, seed, step=0)
+    with phases("model"):
+        parts = [
+            model(
+                tiles[batch],
+                noise=None if noise is None else noise[batch],
+                fidelity=fidelity,
+                noise_of_step=None if seed is None else _later_noise(plan, model, seed, batch),
+            )
+            for batch in _batches(len(tiles))
+        ]
+    with phases("blend"):
+        sr = blend(parts[0] if len(parts) == 1 else np.concatenate(parts), plan, scale=model.scale)
+        if len(tiles) > 1 and model.degradation == "area":  # the blend of consistent tiles is not itself consistent
+            sr = project(sr, lr, scale=model.scale)
+    return sr
+
+
+def _batches(count: int) -> list[slice]:
+    return [slice(start, start + LARGEST_BATCH) for start in range(0, count, LARGEST_BATCH)]
+
+
+def _tile_noise(plan: TilePlan, model: SRModel, seed: int, *, step: int) -> np.ndarray | None:
+    """(N, C, h, w): one field for the whole padded picture, cut where the picture is cut."""
+    shape = model.noise_shape(*plan.padded)
+    if shape is None:
+        return None
+    return cut(noise_field(seed, shape, step=step), plan, ratio=Fraction(shape[1], plan.padded[0]))
+
+
+def _later_noise(plan: TilePlan, model: SRModel, seed: int, batch: slice) -> NoiseOfStep:
+    def noise_of_step(step: int) -> np.ndarray:
+        field = _tile_noise(plan, model, seed, step=step + 1)  # 0 is the noise the sampler starts from
+        assert field is not None, "a model that asks for the noise of a step has a noise shape"
+        return field[batch]
+
+    return noise_of_step
+
+
+def _with_chroma(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 and (h, w, 2) uint8 Cr, Cb -> (H, W, 3) uint8 RGB; the chroma is interpolated only."""
+    height, width = luma.shape
+    upsampled = cv2.resize(chroma, (width, height), interpolation=cv2.INTER_CUBIC)  # (H, W, 2)
+    return cv2.cvtColor(np.dstack([luma, upsampled]), cv2.COLOR_YCrCb2RGB)
+
+
+def _provenance(
+    radiograph: Radiograph, model: SRModel, luma: np.ndarray, *, seed: int, fidelity: float
+) -> dict[str, object]:
+    noisy = model.noise_shape(64, 64) is not None
+    return {
+        "tool": "edge-sr",
+        "version": __version__,
+        **model.provenance,
+        "seed": seed if noisy else None,
+        "fidelity": fidelity if noisy else None,
+        "scale": model.scale,
+        "input_sha256": radiograph.sha256,
+        "input_note": radiograph.note,
+        "colour": "luma" if radiograph.chroma is not None else "grey",
+        "lr_rmse": round(float(lr_rmse(luma, radiograph.pixels)), 4),
+        "notice": NOTICE,
+    }
+
+
+def upscale_file(
+    source: Path,
+    target: Path,
+    model: SRModel,
+    *,
+    seed: int | None = None,
+    fidelity: float | None = None,
+    colour: Colour = "refuse",
+    max_pixels: int = 64_000_000,
+    overwrite: bool = False,
+    phases: Phases | None = None,
+) -> tuple[Radiograph, SRResult]:
+    """Read ``source``, write the PNG ``target`` and its sidecar ``target`` with suffix .json; both or neither.
+
+    InputError where the source cannot be served, EnvironmentFault where the target cannot be written.
+    """
+    phases = Phases() if phases is None else phases
+    with phases("decode"):
+        radiograph = read_radiograph(source, max_pixels=max_pixels, colour=colour)
+    try:
+        result = upscale(radiograph, model, seed=seed, fidelity=fidelity, phases=phases)
+    except MemoryError:
+        size = "x".join(map(str, radiograph.pixels.shape[::-1]))
+        raise InputError(f"{size} pixels need more memory than there is", where=source, hint="cut it up") from None
+    with phases("write"):
+        _make_folder(target.parent)
+        write_png(target, result.pixels, text=png_text(result.provenance), level=1, overwrite=overwrite)
+    try:
+        with phases("sidecar"):
+            write_sidecar(target, source, result, phases, overwrite=overwrite)
+    except EdgeSRError:
+        target.unlink(missing_ok=True)  # a picture without its record is half a result
+        raise
+    return radiograph, result
+
+
+def write_comparison(path: Path, radiograph: Radiograph, result: SRResult, *, overwrite: bool = False) -> None:
+    """The before/after picture, with the provenance of the result in its text."""
+    picture = before_after(radiograph.pixels, result.pixels)
+    _make_folder(path.parent)
+    write_png(path, picture, text=png_text(result.provenance), overwrite=overwrite)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot make the output folder ({error.strerror})", where=folder, hint="another folder after -o"
+        ) from error
+
+
+def png_text(provenance: Mapping[str, object]) -> dict[str, str]:
+    """The text chunks of an output: Comment is what common picture viewers show."""
+    return {
+        TEXT_KEY: json.dumps(provenance),
+        "Comment": NOTICE,
+        "Software": f"edge-sr {__version__}",
+    }
+
+
+def write_sidecar(target: Path, source: Path, result: SRResult, phases: Phases, *, overwrite: bool) -> None:
+    """The provenance, and beside it what the picture must not hold so that its bytes stay the same: time and names."""
+    record = {
+        **result.provenance,
+        "input": source.name,
+        "output": target.name,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "phases_ms": {name: round(ms, 3) for name, ms in phases.ms.items()},
+    }
+    text = json.dumps(record, indent=2) + "\n"
+    write_atomically(target.with_suffix(".json"), text.encode(), overwrite=overwrite)

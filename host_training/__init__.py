@@ -1,0 +1,1 @@
+"""Training, evaluation and export on a host with PyTorch; what leaves here is a bundle."""

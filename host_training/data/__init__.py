@@ -1,0 +1,1 @@
+"""From folders of radiographs to training pairs, after one protocol."""

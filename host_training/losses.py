@@ -1,0 +1,103 @@
+"""What training minimises: distances between windows of pictures, an energy score over samples, LPIPS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+WINDOWS = (2, 8, 32)
+SQUARED_WEIGHT = 100.0
+
+
+def window_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Root mean squared difference within windows of 2, 8 and 32 pixels, averaged: (N, 1, H, W) twice -> scalar.
+
+    A norm (not its square) over small patches: with it the energy score below is a proper scoring rule for how pixels
+    vary together, and its deterministic form estimates a spatial median.
+    """
+    squared = (a - b).square()
+    return torch.stack([(F.avg_pool2d(squared, k, k) + 1e-10).sqrt().mean() for k in WINDOWS]).mean()
+
+
+def reconstruction_loss(sr: Tensor, hr: Tensor) -> Tensor:
+    """For one answer to one truth: the window distance, and the squared error in the same order of magnitude.
+
+    The distance alone is ruled by the smoothest windows, where noise is all there is; a net that has not found its feet
+    then learns to add nothing and stays there.
+    """
+    return window_distance(sr, hr) + SQUARED_WEIGHT * F.mse_loss(sr, hr)
+
+
+def energy_score(first: Tensor, second: Tensor, truth: Tensor, *, spread: float) -> Tensor:
+    """E d(x, y) - spread/2 E d(x, x') from two samples of one posterior (Gneiting and Raftery 2007, eq. 21).
+
+    spread 1 is the proper score: its minimum is the posterior itself. spread 0 asks for the central estimate, values
+    between shrink the samples towards it: the fidelity knob.
+    """
+    error = (window_distance(first, truth) + window_distance(second, truth)) / 2
+    return error - spread / 2 * window_distance(first, second)
+
+
+class Fire(nn.Module):
+    """SqueezeNet's block (arXiv 1602.07360), with torchvision's parameter names."""
+
+    def __init__(self, in_channels: int, squeeze: int, expand: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(in_channels, squeeze, 1)
+        self.expand1x1 = nn.Conv2d(squeeze, expand, 1)
+        self.expand3x3 = nn.Conv2d(squeeze, expand, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.squeeze(x))
+        return F.relu(torch.cat([self.expand1x1(x), self.expand3x3(x)], dim=1))
+
+
+class Lpips(nn.Module):
+    """LPIPS v0.1, net squeeze (arXiv 1801.03924), as a differentiable loss on grey pictures in [0, 1].
+
+    weights: a safetensors file with ``features.*`` and ``lin0..lin6.weight``. Nothing of it enters a bundle.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+
+        def pool() -> nn.Module:
+            return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(), pool(), Fire(64, 16, 64), Fire(128, 16, 64), pool(),
+            Fire(128, 32, 128), Fire(256, 32, 128), pool(), Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256),
+            Fire(512, 64, 256),
+        )  # fmt: skip
+        self.taps = (1, 4, 7, 9, 10, 11, 12)
+        state = load_file(weights)
+        self.features.load_state_dict({k.removeprefix("features."): v for k, v in state.items() if "features" in k})
+        self.heads = [state[f"lin{i}.weight"].reshape(1, -1, 1, 1) for i in range(len(self.taps))]
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def layers(self, grey: Tensor) -> list[Tensor]:
+        x, out = ((grey - self.mean) / self.std).contiguous(memory_format=torch.channels_last), []
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in self.taps:
+                out.append(F.normalize(x, dim=1))
+        return out
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """(N, 1, H, W) twice -> scalar, the batch mean."""
+        with torch.no_grad():
+            targets = self.layers(hr)
+        per_layer = [
+            F.conv2d((a - b).square(), head.to(a)).float().mean()
+            for a, b, head in zip(self.layers(sr), targets, self.heads, strict=True)
+        ]
+        return torch.stack(per_layer).sum()

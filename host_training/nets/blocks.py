@@ -1,0 +1,64 @@
+"""What the networks share: convolutions, a residual block, the bicubic skip, the projection."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SCALE = 4
+
+
+def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, padding=1)
+
+
+class ResBlock(nn.Module):
+    """x + conv(relu(conv(x))), then ReLU: no normalisation, so it quantises and fuses without surprises."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(channels, channels)
+        self.conv2 = conv3x3(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.conv2(F.relu(self.conv1(x))))
+
+
+def bicubic_kernel(a: float = -0.75) -> Tensor:
+    """The 16 phases of four-times bicubic interpolation as one 5x5 convolution: (16, 1, 5, 5).
+
+    Keys' kernel (IEEE ASSP 29(6), 1981) with OpenCV's a = -0.75; phase (i, j) of the 4x4 block is channel 4*i + j.
+    """
+
+    def keys(x: float) -> float:
+        x = abs(x)
+        if x <= 1:
+            return (a + 2) * x**3 - (a + 3) * x**2 + 1
+        return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
+
+    phases = torch.tensor([[keys(tap - ((i + 0.5) / SCALE - 0.5)) for tap in range(-2, 3)] for i in range(SCALE)])
+    return torch.einsum("iy,jx->ijyx", phases, phases).reshape(SCALE**2, 1, 5, 5)
+
+
+class BicubicPhases(nn.Module):
+    """Bicubic interpolation before the pixel shuffle: (N, 1, h, w) -> (N, 16, h, w), always in float32."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", bicubic_kernel(), persistent=False)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        with torch.autocast(lr.device.type, enabled=False):
+            return F.conv2d(F.pad(lr.float(), (2, 2, 2, 2), mode="replicate"), self.kernel)
+
+
+def project(sr: Tensor, lr: Tensor) -> Tensor:
+    """The first round of ``edge_sr.image.consistency.project``, differentiable: (N, 1, 4h, 4w), (N, 1, h, w) -> sr.
+
+    The later rounds mend what clipping undid at a few pixels; training does not need them.
+    """
+    residual = lr - F.avg_pool2d(sr, SCALE)
+    return (sr + F.interpolate(residual, scale_factor=SCALE, mode="nearest")).clamp(0, 1)

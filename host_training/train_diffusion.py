@@ -1,0 +1,208 @@
+"""Train the edge model's LR encoder and denoiser: ``edge-sr-host train diffusion``, after the autoencoder.
+
+Three stages, each from the weights of the one before:
+
+1. latent: the classic loss, predicting clean latents from noisy ones at a random timestep, on cached latents.
+2. image: the denoiser is unrolled for the 1, 2 or 4 steps a device runs and judged on the projected picture; the
+   decoder is frozen, so what the picture needs has to go through the latents.
+3. joint: the same, with the decoder learning too, on what the denoiser really gives it. It keeps rebuilding HR from true
+   latents meanwhile, so that the latents keep their meaning and the diffusion does not become decoration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from edge_sr.diffusion.samplers import SamplerTable, sampler_table
+from edge_sr.diffusion.schedule import make_alphas_cumprod
+from host_training.data.crops import crop_batch, load_hr, unit
+from host_training.data.protocol import lr_of
+from host_training.loop import Schedule, Trainer, load_weights, read_config
+from host_training.losses import Lpips, energy_score, reconstruction_loss
+from host_training.nets.autoencoder import LATENT_CHANNELS, Decoder, HREncoder
+from host_training.nets.blocks import project
+from host_training.nets.lr_encoder import LREncoder
+from host_training.nets.unet_lite import UNetLite
+from host_training.validation import psnr_of, validation_pairs
+
+STEP_COUNTS, STEP_COUNT_SHARES = (1, 2, 4), (0.7, 0.15, 0.15)
+
+
+def train_diffusion(config: Path, *, data_dir: Path, autoencoder: Path, out: Path, until: int | None = None) -> None:
+    """autoencoder: the folder of a finished ``train autoencoder``; out: gets one folder a stage."""
+    settings = read_config(config)
+    hr = load_hr(data_dir, "train", cache_dir=out)
+    nets = EdgeModel(settings)
+    load_weights(autoencoder / "weights.safetensors", hr_encoder=nets.hr_encoder, decoder=nets.decoder)
+    nets.freeze()
+
+    trainer = Trainer(out / "latent", nets.learnt(decoder=False), Schedule(**settings["latent"]))
+    latents = cached_latents(nets, hr, out / "latents.safetensors", trainer.device)
+    trainer.run(latent_loss(nets, trainer, latents, hr), validate=no_figures, until=until)
+
+    lpips = Lpips(data_dir / "lpips" / "lpips_squeeze_v0.1.safetensors").to(trainer.device)
+    for stage, before in (("image", "latent"), ("joint", "image")):
+        learnt = nets.learnt(decoder=stage == "joint")
+        load_weights(out / before / "weights.safetensors", encoder=nets.encoder, denoiser=nets.denoiser)
+        trainer = Trainer(out / stage, learnt, Schedule(**settings[stage]))
+        weights = settings["loss"] | ({} if stage == "joint" else {"anchor": 0.0})
+        loss = image_loss(nets, trainer, hr, lpips, weights)
+        trainer.run(loss, validate=figures(nets, trainer, data_dir, out, lpips), until=until)
+
+
+class EdgeModel:
+    """The four networks, and how the denoiser is unrolled."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.hr_encoder, self.decoder = HREncoder(**settings["hr_encoder"]), Decoder(**settings["decoder"])
+        self.encoder = LREncoder(**settings["encoder"])
+        width = settings["encoder"]["width"]
+        self.denoiser = UNetLite(LATENT_CHANNELS + width, LATENT_CHANNELS, time_after_relu=False, **settings["denoiser"])
+        self.alphas_cumprod = make_alphas_cumprod(**settings["diffusion"])
+
+    def freeze(self) -> None:
+        self.hr_encoder.requires_grad_(False)
+        self.decoder.requires_grad_(False)
+
+    def learnt(self, *, decoder: bool) -> dict[str, torch.nn.Module]:
+        nets: dict[str, torch.nn.Module] = {"encoder": self.encoder, "denoiser": self.denoiser}
+        if decoder:
+            nets["decoder"] = self.decoder.requires_grad_(True)
+        return nets
+
+    def table(self, steps: int) -> SamplerTable:
+        return sampler_table("ddim", self.alphas_cumprod, num_inference_steps=steps, prediction_type="sample")
+
+    def unroll(self, noise: Tensor, cond: Tensor, table: SamplerTable) -> Tensor:
+        """``edge_sr.diffusion.samplers.sample`` for a deterministic table, differentiable."""
+        z = noise
+        for k, timestep in enumerate(table.timesteps):
+            out = self.denoiser(z, cond, torch.tensor([timestep], device=z.device)).float()
+            x0 = float(table.p[k]) * z + float(table.q[k]) * out
+            z = float(table.c[k]) * z + float(table.d[k]) * x0
+        return z
+
+    def upscale(self, lr: Tensor, noise: Tensor, table: SamplerTable) -> Tensor:
+        return project(self.decoder(self.unroll(noise, self.encoder(lr), table), lr), lr)
+
+
+@torch.no_grad()
+def cached_latents(nets: EdgeModel, hr: np.ndarray, path: Path, device: torch.device) -> Tensor:
+    """The true latents of every training picture, (n, 4, 32, 32), computed once for one autoencoder."""
+    if not path.is_file():
+        nets.hr_encoder.to(device)
+        batches = [
+            nets.hr_encoder(torch.from_numpy(unit(hr[i : i + 16, None])).to(device)).float().cpu()
+            for i in tqdm(range(0, len(hr), 16), desc="encoding latents", unit="batch")
+        ]
+        save_file({"latents": torch.cat(batches)}, path)
+    return load_file(path)["latents"]
+
+
+LossOf = Callable[[int], tuple[Tensor, dict[str, float]]]
+
+
+def latent_loss(nets: EdgeModel, trainer: Trainer, latents: Tensor, hr: np.ndarray) -> LossOf:
+    """Stage 1: mean squared error of the predicted clean latents at one random timestep a batch."""
+    schedule = trainer.schedule
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng = np.random.Generator(np.random.PCG64([schedule.seed, step]))
+        chosen = rng.integers(0, len(hr), schedule.batch)
+        lr = torch.from_numpy(unit(lr_of(hr[chosen][:, None]))).to(trainer.device)
+        return noisy_latent_error(nets, trainer, step, latents[chosen].to(trainer.device), nets.encoder(lr)), {}
+
+    return loss_of
+
+
+def noisy_latent_error(nets: EdgeModel, trainer: Trainer, step: int, clean: Tensor, cond: Tensor) -> Tensor:
+    """||x0 - net(sqrt(a) x0 + sqrt(1 - a) noise, t)||^2 (arXiv 2202.00512, the x-prediction form)."""
+    generator = trainer.generator(step)
+    timestep = int(torch.randint(len(nets.alphas_cumprod), (1,), generator=generator))
+    alpha = float(nets.alphas_cumprod[timestep])
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    noisy = alpha**0.5 * clean + (1 - alpha) ** 0.5 * noise
+    predicted = nets.denoiser(noisy, cond, torch.tensor([timestep], device=clean.device)).float()
+    return (predicted - clean).square().mean()
+
+
+def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, weights: dict[str, float]) -> LossOf:
+    """Stages 2 and 3: the energy score of two samples of the projected picture, at a random fidelity.
+
+    At fidelity 1 there is no noise and the score is the plain distance; at 0 it is proper and its minimum the posterior.
+    """
+    schedule = trainer.schedule
+    nets.hr_encoder.to(trainer.device)
+    nets.decoder.to(trainer.device)
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        pair = crop_batch(hr, seed=schedule.seed, step=step, batch=schedule.batch, size=schedule.crop)
+        truth, lr = (torch.from_numpy(x).to(trainer.device) for x in pair)
+        rng = np.random.Generator(np.random.PCG64([schedule.seed, step, 1]))
+        fidelity = float(rng.choice([1.0, 0.0, rng.uniform()], p=[0.35, 0.4, 0.25]))
+        table = nets.table(int(rng.choice(STEP_COUNTS, p=STEP_COUNT_SHARES)))
+        with torch.no_grad():
+            clean = nets.hr_encoder(truth).float()
+        cond = nets.encoder(lr)
+
+        generator = trainer.generator(step)
+        noises = torch.randn((2, *clean.shape), generator=generator).to(trainer.device) * (1 - fidelity)
+        samples = [
+            project(nets.decoder(nets.unroll(noise, cond, table), lr), lr) for noise in noises[: 2 if fidelity < 1 else 1]
+        ]
+        if fidelity < 1:
+            score = energy_score(samples[0], samples[1], truth, spread=1 - fidelity)
+        else:
+            score = reconstruction_loss(samples[0], truth)
+        few = max(1, schedule.batch // 4)
+        perceptual_weight = weights["lpips_at_1"] + (1 - fidelity) * (weights["lpips_at_0"] - weights["lpips_at_1"])
+        perceptual = lpips(samples[0][:few], truth[:few]) if perceptual_weight else torch.zeros(())
+        loss = score + perceptual_weight * perceptual
+        loss = loss + weights["latent"] * noisy_latent_error(nets, trainer, step, clean, cond)
+        if weights["anchor"]:
+            blurred = clean + weights["latent_noise"] * torch.randn(clean.shape, generator=generator).to(trainer.device)
+            rebuilt = project(nets.decoder(blurred, lr), lr)
+            loss = loss + weights["anchor"] * reconstruction_loss(rebuilt, truth)
+        return loss, {"fidelity": fidelity, "score": score.item(), "lpips": perceptual.item()}
+
+    return loss_of
+
+
+def no_figures() -> dict[str, float]:
+    return {}
+
+
+def figures(
+    nets: EdgeModel, trainer: Trainer, data_dir: Path, cache_dir: Path, lpips: Lpips
+) -> Callable[[], dict[str, float]]:
+    """Validation at one step: PSNR and LPIPS at both ends of the fidelity knob, spread, and what the latents carry."""
+
+    def validate() -> dict[str, float]:
+        truth, lr = validation_pairs(data_dir, cache_dir, trainer.device)
+        noise = torch.randn((4, len(lr), LATENT_CHANNELS, 32, 32), generator=trainer.generator(0)).to(trainer.device)
+        table = nets.table(1)
+        mean = nets.upscale(lr, torch.zeros_like(noise[0]), table)
+        samples = torch.stack([nets.upscale(lr, n, table) for n in noise])
+        middle = nets.upscale(lr, noise[0] * 0.5, table)
+        zeroed = project(nets.decoder(torch.zeros_like(noise[0]), lr), lr)
+        spread = samples.var(0).mean() / (samples.mean(0) - truth).square().mean()
+        return {
+            "psnr_1": psnr_of(mean, truth),
+            "psnr_half": psnr_of(middle, truth),
+            "psnr_0": psnr_of(samples[0], truth),
+            "psnr_zeroed": psnr_of(zeroed, truth),
+            "lpips_1": lpips(mean, truth).item(),
+            "lpips_half": lpips(middle, truth).item(),
+            "lpips_0": lpips(samples[0], truth).item(),
+            "spread": spread.item(),
+        }
+
+    return validate

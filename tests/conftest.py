@@ -1,0 +1,54 @@
+"""What several rooms' tests need: a tiny bundle, a fake one, and the command line in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_sr.artifacts.bundle import Bundle
+from edge_sr.cli import group
+from edge_sr.image.png import write_png
+from tests import tiny_bundle
+
+RunCli = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle whose four networks run in ONNX Runtime."""
+    pytest.importorskip("onnxruntime", reason="the networks run in ONNX Runtime")
+    pytest.importorskip("onnx", reason="the networks are written with onnx")
+    folder = tmp_path_factory.mktemp("bundles")
+    tiny_bundle.write_networks(folder / "staging")
+    return tiny_bundle.publish(folder / "staging", folder / "tiny")
+
+
+@pytest.fixture(scope="session")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle whose networks only a fake backend can open; onnx is not needed."""
+    folder = tmp_path_factory.mktemp("bundles")
+    tiny_bundle.write_fake_networks(folder / "staging")
+    return tiny_bundle.publish(folder / "staging", folder / "fake")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunCli:
+    """Calls ``edge-sr`` with the given words inside tmp_path."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: object, **env: str) -> Result:
+        return CliRunner().invoke(group, [str(word) for word in words], env=env)
+
+    return call
+
+
+@pytest.fixture
+def chest(tmp_path: Path) -> Path:
+    """A 64x64 grey PNG; noise serves where nobody looks at it."""
+    path = tmp_path / "chest.png"
+    write_png(path, np.random.default_rng(0).integers(60, 200, (64, 64), np.uint8), text={})
+    return path
