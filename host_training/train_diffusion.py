@@ -36,12 +36,12 @@ from host_training.validation import psnr_of, validation_pairs
 STEP_COUNTS, STEP_COUNT_SHARES = (1, 2, 4), (0.7, 0.15, 0.15)
 
 
-def train_diffusion(config: Path, *, data_dir: Path, autoencoder: Path, out: Path, until: int | None = None) -> None:
-    """autoencoder: the folder of a finished ``train autoencoder``; out: gets one folder a stage."""
+def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | None = None) -> None:
+    """out gets one folder a stage; the trained autoencoder is expected beside it."""
     settings = read_config(config)
-    hr = load_hr(data_dir, "train", cache_dir=out)
+    hr = load_hr(data_dir, "train", cache_dir=out.parent)
     nets = EdgeModel(settings)
-    load_weights(autoencoder / "weights.safetensors", hr_encoder=nets.hr_encoder, decoder=nets.decoder)
+    load_weights(out.parent / "autoencoder" / "weights.safetensors", hr_encoder=nets.hr_encoder, decoder=nets.decoder)
     nets.freeze()
 
     trainer = Trainer(out / "latent", nets.learnt(decoder=False), Schedule(**settings["latent"]))
@@ -55,7 +55,7 @@ def train_diffusion(config: Path, *, data_dir: Path, autoencoder: Path, out: Pat
         trainer = Trainer(out / stage, learnt, Schedule(**settings[stage]))
         weights = settings["loss"] | ({} if stage == "joint" else {"anchor": 0.0})
         loss = image_loss(nets, trainer, hr, lpips, weights)
-        trainer.run(loss, validate=figures(nets, trainer, data_dir, out, lpips), until=until)
+        trainer.run(loss, validate=figures(nets, trainer, data_dir, out.parent, lpips), until=until)
 
 
 class EdgeModel:

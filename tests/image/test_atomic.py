@@ -68,10 +68,11 @@ def _refuse_links(*_: object) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
 def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def full(_: int) -> None:
-        raise OSError(number, os.strerror(number))  # where delayed allocation reports a full disk
+    def full(part: Path, content: bytes) -> None:
+        part.write_bytes(content[:3])
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(atomic.os, "fsync", full)
+    monkeypatch.setattr(atomic, "_write_through", full)
     with pytest.raises(EnvironmentFault, match="no space" if number != errno.EIO else "Input/output"):
         write_atomically(tmp_path / "a.png", b"content")
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,34 @@
+"""The command line of the training host: a table of names, like that of ``edge-sr``."""
+
+from __future__ import annotations
+
+import click
+
+from edge_sr import __version__
+from edge_sr.cli.lazy_group import LazyGroup, examples
+
+COMMANDS = {
+    "train": ("host_training.train_command:train", "Train one network; called again, go on where it stopped."),
+    "export": ("host_training.export:export", "Make a bundle, and the nets it is compared with, from trainings."),
+    "evaluate": ("host_training.evaluate:evaluate_command", "Measure a bundle on held-out patients against baselines."),
+}
+
+group = LazyGroup(
+    "edge-sr-host",
+    table=COMMANDS,
+    needs='pip install "edge-sr[host]"',
+    help="Train the edge model, evaluate it honestly, and pack it as a bundle.",
+    epilog=examples(
+        "edge-sr-host train autoencoder --runs runs",
+        "edge-sr-host train diffusion --runs runs",
+        "edge-sr-host train feedforward --runs runs",
+        "edge-sr-host export --runs runs -o bundle",
+        "edge-sr-host evaluate bundle --out evaluation",
+    ),
+)
+click.version_option(__version__, prog_name="edge-sr-host", message="%(prog)s %(version)s")(group)
+
+
+def main() -> None:
+    """Entry point of the console script ``edge-sr-host``."""
+    group()
