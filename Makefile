@@ -14,11 +14,11 @@ endif
 # One thread is a habit for training beside other work; the suite measures times with the threads that users have.
 unexport OMP_NUM_THREADS
 
-.PHONY: help demo test test-pythons lint wheel clean
+.PHONY: help demo test test-pythons lint bench-published wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(VENV)/.with-cpu  ## super-resolve a synthetic chest radiograph; look at out/before-after.png
 	@mkdir -p out
@@ -42,6 +42,9 @@ test-pythons: $(JETPACK_PYTHONS:%=test-python-%)  ## what a device runs, from th
 test-python-%: .venv-%/.with-device wheel
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall dist/edge_sr-*.whl
 	.venv-$*/bin/pytest --ignore=tests/host_training
+
+bench-published: $(VENV)/.with-all  ## time one picture against the published chain of 300 steps, side by side
+	$(BIN)/python benchmarks/against_published_chain.py
 
 wheel: $(VENV)/.with-cpu  ## build dist/*.whl and hold its size against the limit
 	@rm -rf build dist

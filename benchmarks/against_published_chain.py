@@ -22,6 +22,7 @@ from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -87,12 +88,10 @@ def _run_ours(source: Path, model: SRModel, timings: Timings) -> None:
     target.with_suffix(".json").unlink()
 
 
-def summarise(timings: Timings) -> dict[str, object]:
+def summarise(timings: Timings) -> dict[str, Any]:
     """The figures of a report. ratio: the reference's median over ours."""
     ours, reference = _spread(timings.ours_ms), _spread(timings.reference_ms)
-    phases = {
-        name: round(float(np.median([ms[name] for ms in timings.phases_ms])), 3) for name in timings.phases_ms[0]
-    }
+    phases = {name: round(float(np.median([ms[name] for ms in timings.phases_ms])), 3) for name in timings.phases_ms[0]}
     return {
         "edge_sr": {**ours, "phases_p50_ms": phases},
         "reference": {**reference, "each_ms": [round(ms, 1) for ms in timings.reference_ms]},
@@ -106,15 +105,15 @@ def _spread(times_ms: list[float]) -> dict[str, float]:
     return {"runs": len(times_ms), "p50_ms": round(p50, 3), "p90_ms": round(p90, 3)}
 
 
-def conditions(model: SRModel, threads: int) -> dict[str, object]:
-    """What the figures hold for; taken before the first run, since the load is then that of others."""
+def conditions(model: SRModel, threads: int, load_before: tuple[float, float, float]) -> dict[str, Any]:
+    """What the figures hold for. load_before: load averages before anything of ours ran, which is that of others."""
     facts = read_facts()
     return {
         "cpu": facts.cpu_model or facts.machine,
         "cores": facts.cores,
         "threads": threads,
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
-        "load_average_before": [round(load, 2) for load in os.getloadavg()],
+        "load_average_before": [round(load, 2) for load in load_before],
         "system": facts.system,
         "versions": {"python": platform.python_version(), "edge-sr": __version__}
         | {name: version(name) for name in PACKAGES},
@@ -124,15 +123,14 @@ def conditions(model: SRModel, threads: int) -> dict[str, object]:
     }
 
 
-def as_text(report: dict[str, object]) -> str:
+def as_text(report: dict[str, Any]) -> str:
     """The report for people: conditions, one line a chain, the phases of ours, the ratio."""
-    given, ours, reference = (report[key] for key in ("conditions", "edge_sr", "reference"))
-    assert isinstance(given, dict) and isinstance(ours, dict) and isinstance(reference, dict)
+    given, ours, reference = report["conditions"], report["edge_sr"], report["reference"]
     loads = " ".join(f"{load:.2f}" for load in given["load_average_before"])
     rows = [("edge-sr, file to file", ours), ("published chain, array to array", reference)]
     return "\n".join(
         [
-            f"{given['cpu']}, {given['cores']} cores, {given['threads']} threads each, load before {loads}",
+            f"{given['cpu']}, {given['cores']} cores, threads each: {given['threads']}, load before {loads}",
             ", ".join(f"{name} {number}" for name, number in given["versions"].items()),
             "{model}, {sampler}, steps {steps}, fidelity {fidelity}, {precision}".format(**given["model"]),
             "",
@@ -174,8 +172,11 @@ def command(bundle: Path | None, runs: int, reference_runs: int, out: Path) -> N
     opened = Bundle.open(bundle or default_bundle())  # before torch is loaded: a wrong path is told at once
     load_before = os.getloadavg()
     reference, threads = load_reference()
-    with LatentDiffusion(opened, OnnxRuntime(threads, spinning=False)) as model, tempfile.TemporaryDirectory() as folder:
-        given = conditions(model, threads)
+    with (
+        LatentDiffusion(opened, OnnxRuntime(threads, spinning=False)) as model,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        given = conditions(model, threads, load_before)
         timings = measure(model, reference, Path(folder), runs=runs, rounds=reference_runs)
     report = {
         "schema_version": 1,

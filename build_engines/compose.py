@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,6 +21,12 @@ from edge_sr.errors import UsageError
 from edge_sr.image.consistency import FREE_MARGIN, ROUNDS
 
 IR_VERSION = 10  # ONNX Runtime 1.23, the last for JetPack 6, refuses newer than 11
+OPSETS = (19, 20)
+PORTS = {  # role: its inputs, its output
+    "encoder": (("lr",), "cond"),
+    "denoiser": (("latents", "cond", "timestep"), "prediction"),
+    "decoder": (("latents", "lr"), "sr"),
+}
 
 
 def compose(
@@ -33,22 +40,23 @@ def compose(
 ) -> ModelProto:
     """One model of the whole chain; what the networks' ports are called is said in docs/bundle.md.
 
-    table: a deterministic sampler, see ``edge_sr.diffusion.samplers``; UsageError for one that draws noise.
+    table: a deterministic sampler, see ``edge_sr.diffusion.samplers``.
     projection_rounds: 0 leaves the projection out (bundles whose LR is not the area mean), the clip stays.
+    Raises UsageError for a sampler that draws noise and for networks that cannot stand in one graph: other ports,
+    control flow, a foreign operator domain, different opsets.
     """
     if not table.deterministic:
         raise UsageError("a sampler that draws noise at every step cannot be one graph", expected="ddim, dpmsolver++")
+    opset = _common_opset({"encoder": encoder, "denoiser": denoiser, "decoder": decoder})
     graph = GraphWriter()
     cond = graph.call(encoder, "encoder", {"lr": "lr"})["cond"]
     latents = _sampler_steps(graph, denoiser, table, cond)
     sr = graph.call(decoder, "decoder", {"latents": latents, "lr": "lr"})["sr"]
-    (shape,) = (shape_of(value) for value in decoder.graph.input if value.name == "lr")
-    _projection(graph, sr, channels=int(shape[1]), scale=scale, rounds=projection_rounds)
+    lr_port = _port(encoder, "lr", "lr")
+    _projection(graph, sr, channels=_fixed_channels(lr_port), scale=scale, rounds=projection_rounds)
 
-    inputs = [_port(encoder, "lr", "lr"), _port(denoiser, "latents", "noise")]
-    output = _port(decoder, "sr", "sr")
+    inputs, output = [lr_port, _port(denoiser, "latents", "noise")], _port(decoder, "sr", "sr")
     proto = helper.make_graph(graph.nodes, "upscale", inputs, [output], initializer=list(graph.initializers.values()))
-    opset = max(entry.version for model in (encoder, denoiser, decoder) for entry in model.opset_import)
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", opset)], producer_name="edge-sr")
     model.ir_version = IR_VERSION
     return simplify(model)
@@ -62,12 +70,13 @@ class GraphWriter:
     initializers: dict[str, TensorProto] = field(default_factory=dict)
 
     def constant(self, value: float | Iterable[int], dtype: type = np.float32) -> str:
-        array = np.asarray(value, dtype)
+        """The name of a constant; equal ones are written once."""
+        array: np.ndarray = np.asarray(value, dtype)
         name = f"const/{array.dtype}_{'_'.join(map(str, array.ravel().tolist()))}" + ("" if array.ndim else "_scalar")
         self.initializers.setdefault(name, numpy_helper.from_array(array, name))
         return name
 
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: object) -> str:
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Append one node; returns the name of its output."""
         output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], name=f"node_{len(self.nodes)}", **attributes))
@@ -78,18 +87,19 @@ class GraphWriter:
 
         Weights are named after the role alone, so every further instance of the role shares them.
         """
-        names = dict(feeds)
+        names = {tensor.name: f"{role}/{tensor.name}" for tensor in model.graph.initializer} | dict(feeds)
         for tensor in model.graph.initializer:
-            names[tensor.name] = f"{role}/{tensor.name}"
             shared = TensorProto()
             shared.CopyFrom(tensor)
-            shared.name = names[tensor.name]
+            shared.name = f"{role}/{tensor.name}"
             self.initializers[shared.name] = shared
         for node in model.graph.node:
             for name in node.output:
                 names[name] = f"{role}{instance}/{name}" if name else ""
             copy = NodeProto()
             copy.CopyFrom(node)
+            copy.ClearField("doc_string")  # exporters leave stack traces here, with the paths of their machine
+            copy.ClearField("metadata_props")
             copy.name = f"{role}{instance}/{node.name or node.output[0]}"
             copy.input[:] = [names[name] if name else "" for name in node.input]
             copy.output[:] = [names[name] for name in node.output]
@@ -149,15 +159,45 @@ def _projection(graph: GraphWriter, sr: str, *, channels: int, scale: int, round
     graph.add("DepthToSpace", blocks, blocksize=scale, mode="DCR", output="sr")
 
 
+def _common_opset(networks: Mapping[str, ModelProto]) -> int:
+    """The opset that all networks are written in, after a look at whether they fit together."""
+    for role, network in networks.items():
+        _check_network(role, network)
+    opsets = {role: {e.domain: e.version for e in n.opset_import}.get("", 0) for role, n in networks.items()}
+    if len(set(opsets.values())) > 1 or opsets["encoder"] not in OPSETS:
+        found = ", ".join(f"{role} {opset}" for role, opset in opsets.items())
+        raise UsageError(f"opsets: {found}", expected="the same in all networks, 19 or 20")
+    return opsets["encoder"]
+
+
+def _check_network(role: str, network: ModelProto) -> None:
+    """UsageError where a network's ports or operators do not fit into the composed graph."""
+    inputs, output = PORTS[role]
+    constants = {tensor.name for tensor in network.graph.initializer}
+    found = {port.name for port in network.graph.input} - constants
+    if found != set(inputs) or output not in {port.name for port in network.graph.output}:
+        names = [*sorted(found), "->", *(port.name for port in network.graph.output)]
+        raise UsageError(f"ports: {' '.join(names)}", where=role, expected=f"{' '.join(inputs)} -> {output}")
+    if foreign := {node.domain for node in network.graph.node} - {""}:
+        raise UsageError(f"operators of {', '.join(foreign)}", where=role, expected="the default domain")
+
+
 def _port(model: ModelProto, name: str, new_name: str) -> onnx.ValueInfoProto:
     """The type of a network's input or output, under the name it has in the composed graph."""
-    for value in [*model.graph.input, *model.graph.output]:
-        if value.name == name:
-            port = onnx.ValueInfoProto()
-            port.CopyFrom(value)
-            port.name = new_name
-            return port
-    raise UsageError(f"the network has no port {name}", expected="the ports of docs/bundle.md")
+    (found,) = (value for value in [*model.graph.input, *model.graph.output] if value.name == name)
+    port = onnx.ValueInfoProto()
+    port.CopyFrom(found)
+    port.name = new_name
+    port.ClearField("doc_string")
+    port.ClearField("metadata_props")
+    return port
+
+
+def _fixed_channels(lr: onnx.ValueInfoProto) -> int:
+    shape = shape_of(lr)
+    if len(shape) != 4 or not isinstance(shape[1], int) or shape[1] < 1:
+        raise UsageError(f"shape {shape}", where="lr", expected="(N, C, h, w) with a fixed number of channels")
+    return shape[1]
 
 
 def shape_of(value: onnx.ValueInfoProto) -> list[int | str]:

@@ -7,12 +7,21 @@ from collections import Counter
 
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+from edge_sr.errors import UsageError
+
+RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+SUBGRAPHS = {AttributeProto.GRAPH, AttributeProto.GRAPHS}
 
 
 def simplify(model: ModelProto) -> ModelProto:
-    """Fold, absorb, clean and check; the same inputs, outputs and opset. The model that came is left alone."""
+    """Fold, absorb, clean and check; the same inputs, outputs and opset. The model that came is left alone.
+
+    Raises UsageError for control flow: what a branch or a loop body reads from outside is not followed here.
+    """
+    _refuse_control_flow(model)
     simple = ModelProto()
     simple.CopyFrom(model)
     del simple.graph.value_info[:]
@@ -29,48 +38,42 @@ def simplify(model: ModelProto) -> ModelProto:
 def fold_constants(model: ModelProto) -> None:
     """Compute every node whose inputs are all constants. Unfolded weights stay under their names."""
     graph = model.graph
-    known = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    known = {name: numpy_helper.to_array(tensor) for name, tensor in _constants(model).items()}
     kept: list[NodeProto] = []
     for node in graph.node:  # topologically sorted, as ONNX demands
-        if all(name in known for name in node.input if name):
-            for name, value in zip(node.output, _evaluate(model, node, known), strict=True):
-                known[name] = np.asarray(value)
-                graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        if node.op_type not in RANDOM and all(name in known for name in node.input if name):
+            for name, value in zip(filter(None, node.output), _evaluate(model, node, known), strict=True):
+                known[name] = np.asarray(value, order="C")  # not ascontiguousarray: it turns a scalar into a vector
+                graph.initializer.append(numpy_helper.from_array(known[name], name))
         else:
             kept.append(node)
     _replace_nodes(model, kept)
 
 
 def _evaluate(model: ModelProto, node: NodeProto, known: dict[str, np.ndarray]) -> list[np.ndarray]:
-    inputs = [name for name in node.input if name]
-    types = [helper.np_dtype_to_tensor_dtype(known[name].dtype) for name in inputs]
+    """The outputs of one node, those that it leaves out apart."""
+    feeds = {name: known[name] for name in node.input if name}
     ports = [
-        helper.make_tensor_value_info(name, kind, known[name].shape)
-        for name, kind in dict(zip(inputs, types, strict=True)).items()
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in feeds.items()
     ]
-    results = [helper.make_empty_tensor_value_info(name) for name in node.output]
-    single = helper.make_model(
-        helper.make_graph([node], "one", ports, results), opset_imports=list(model.opset_import)
-    )
-    outcome = ReferenceEvaluator(single).run(None, {name: known[name] for name in inputs})
-    return [np.asarray(value) for value in outcome]
+    results = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    single = helper.make_model(helper.make_graph([node], "one", ports, results), opset_imports=list(model.opset_import))
+    return [np.asarray(value) for value in ReferenceEvaluator(single).run(None, feeds)]
 
 
 def absorb_biases(model: ModelProto) -> None:
     """Conv followed by the addition of one constant a channel becomes one Conv with another bias."""
     graph = model.graph
-    known = {tensor.name: tensor for tensor in graph.initializer}
-    readers = Counter(name for node in graph.node for name in node.input)
+    known = _constants(model)
+    readers = _readers(model)
     convolutions = {n.output[0]: n for n in graph.node if n.op_type == "Conv" and readers[n.output[0]] == 1}
     kept: list[NodeProto] = []
     for node in graph.node:
-        convolution, shift = _biased(node, convolutions, known) if node.op_type == "Add" else (None, None)
-        if convolution is None or shift is None:
+        convolution, bias = _biased(node, convolutions, known) if node.op_type == "Add" else (None, None)
+        if convolution is None or bias is None:
             kept.append(node)
             continue
-        bias = shift.ravel()
-        if len(convolution.input) > 2:
-            bias = bias + numpy_helper.to_array(known[convolution.input[2]])
         name = f"{node.output[0]}/bias"
         graph.initializer.append(numpy_helper.from_array(bias, name))
         convolution.input[2:] = [name]
@@ -81,25 +84,31 @@ def absorb_biases(model: ModelProto) -> None:
 def _biased(
     add: NodeProto, convolutions: dict[str, NodeProto], known: dict[str, TensorProto]
 ) -> tuple[NodeProto | None, np.ndarray | None]:
-    """The convolution and the constant of (1, C, 1, 1) that ``add`` adds to it, or None."""
+    """The convolution whose output ``add`` shifts by a constant a channel, and its bias with the constant in it."""
     for data, constant in (add.input, reversed(add.input)):
-        if data in convolutions and constant in known:
-            value = numpy_helper.to_array(known[constant])
-            if value.ndim == 4 and value.shape == (1, value.shape[1], 1, 1):
-                return convolutions[data], value
+        convolution = convolutions.get(data)
+        if convolution is None or constant not in known:
+            continue
+        weight, *biases = [known.get(name) for name in convolution.input[1:] if name]
+        shift = numpy_helper.to_array(known[constant])
+        if weight is None or None in biases or len(weight.dims) != 4 or shift.shape != (1, weight.dims[0], 1, 1):
+            continue  # a weight or bias that is computed, or a shift that broadcasts in another way
+        return convolution, sum((numpy_helper.to_array(bias) for bias in biases if bias), start=shift.ravel())
     return None, None
 
 
 def cancel_pixel_shuffles(model: ModelProto) -> None:
     """SpaceToDepth of a DepthToSpace with one channel left is what went in."""
     graph = model.graph
+    outputs = {output.name for output in graph.output}
     shapes = {v.name: v for v in onnx.shape_inference.infer_shapes(model).graph.value_info}
     shuffles = {node.output[0]: node for node in graph.node if node.op_type == "DepthToSpace"}
     renamed: dict[str, str] = {}
     kept: list[NodeProto] = []
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
-        before = shuffles.get(node.input[0]) if node.op_type == "SpaceToDepth" else None
+        undoes = node.op_type == "SpaceToDepth" and node.output[0] not in outputs
+        before = shuffles.get(node.input[0]) if undoes else None
         if before is not None and _blocksize(before) == _blocksize(node) and _channels(shapes, node.input[0]) == 1:
             renamed[node.output[0]] = before.input[0]
         else:
@@ -122,28 +131,53 @@ def drop_unread(model: ModelProto) -> None:
     kept: list[NodeProto] = []
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
-            wanted.update(node.input)
+            wanted.update(filter(None, node.input))  # "" stands for one that is left out
             kept.append(node)
     _replace_nodes(model, kept[::-1])
+    wanted.update(port.name for port in graph.input)  # a constant of that name is the port's default
     tensors = [tensor for tensor in graph.initializer if tensor.name in wanted]
     del graph.initializer[:]
     graph.initializer.extend(tensors)
 
 
 def share_equal_constants(model: ModelProto) -> None:
-    """Constants with the same type, shape and bytes become one."""
+    """Constants with the same type, shape and bytes become one. Those that are graph outputs keep their names."""
     graph = model.graph
-    first: dict[str, TensorProto] = {}
+    outputs = {output.name for output in graph.output}
+    first: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for tensor in graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        key = hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).hexdigest()
-        renamed[tensor.name] = first.setdefault(key, tensor).name
+    for name, tensor in sorted(_constants(model).items(), key=lambda item: item[0] not in outputs):
+        content = numpy_helper.to_array(tensor).tobytes()
+        key = hashlib.sha256(f"{tensor.data_type} {list(tensor.dims)} ".encode() + content).hexdigest()
+        kept = first.setdefault(key, name)
+        if kept != name and name not in outputs:
+            renamed[name] = kept
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
-    unique = list(first.values())
+    unique = [tensor for tensor in graph.initializer if tensor.name not in renamed]
     del graph.initializer[:]
     graph.initializer.extend(unique)
+
+
+def _constants(model: ModelProto) -> dict[str, TensorProto]:
+    """Initialisers by name, without those that only give a graph input its default."""
+    ports = {port.name for port in model.graph.input}
+    return {tensor.name: tensor for tensor in model.graph.initializer if tensor.name not in ports}
+
+
+def _readers(model: ModelProto) -> Counter[str]:
+    """How often each tensor is read, by nodes and by whoever runs the graph."""
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    readers.update(output.name for output in model.graph.output)
+    return readers
+
+
+def _refuse_control_flow(model: ModelProto) -> None:
+    for node in model.graph.node:
+        if any(attribute.type in SUBGRAPHS for attribute in node.attribute):
+            raise UsageError(
+                f"control flow: {node.op_type}", where=node.name or node.output[0], expected="a plain graph"
+            )
 
 
 def _replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:

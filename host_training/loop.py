@@ -6,9 +6,9 @@ average, the optimiser's moments and the step are all there is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from edge_sr.errors import IntegrityError, UsageError
+from edge_sr.errors import EdgeSRError, IntegrityError, UsageError
+from host_training.nets.blocks import channels_last
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +31,7 @@ else:
     import tomli as tomllib
 
 CONFIGS = Path(__file__).parent / "configs"
+ANEW = "train into another folder, or delete this one"
 
 
 @dataclass(frozen=True)
@@ -75,18 +78,28 @@ class Trainer:
 
     Writes ``folder/checkpoint.safetensors`` (atomically), ``folder/metrics.jsonl`` and, at the end, the averaged
     weights as ``folder/weights.safetensors``. Called again with the same folder it goes on where it stopped.
+
+    origin: what the networks start from, e.g. the hash of another training's weights; a checkpoint that started from
+    something else is refused.
     """
 
-    def __init__(self, folder: Path, networks: Mapping[str, nn.Module], schedule: Schedule) -> None:
-        self.folder, self.schedule, self.step = folder, schedule, 0
+    def __init__(
+        self, folder: Path, networks: Mapping[str, nn.Module], schedule: Schedule, *, origin: str = ""
+    ) -> None:
+        self.folder, self.schedule, self.origin, self.step = folder, schedule, origin, 0
         self.networks = nn.ModuleDict(dict(networks))
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.networks.to(self.device, memory_format=torch.channels_last)
+        self.networks.to(self.device)
+        channels_last(self.networks)
         self.average = {name: value.detach().clone() for name, value in self.networks.state_dict().items()}
         self.optimiser = torch.optim.AdamW(self.networks.parameters(), lr=schedule.learning_rate, weight_decay=1e-4)
         wanted = schedule.precision
         self.bf16 = wanted == "bf16" or (wanted == "auto" and bf16_is_fast(self.device))
         folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.schedule.steps
 
     def generator(self, step: int) -> torch.Generator:
         """The noise of one step, on the CPU, from (seed, step)."""
@@ -99,9 +112,12 @@ class Trainer:
         validate: Callable[[], dict[str, float]],
         until: int | None = None,
     ) -> None:
-        """Train to ``schedule.steps`` (or stop early at ``until``), checkpointing and validating on the way."""
+        """Train to ``schedule.steps`` (or stop early at ``until``), checkpointing and validating on the way.
+
+        Raises EdgeSRError where the loss stops being a number; the checkpoint before it stays.
+        """
         self.resume()
-        last = min(until or self.schedule.steps, self.schedule.steps)
+        last = self.schedule.steps if until is None else min(until, self.schedule.steps)
         bar = tqdm(total=self.schedule.steps, initial=self.step, desc=self.folder.name, unit="step", mininterval=5)
         start = time.monotonic()
         while self.step < last:
@@ -114,15 +130,20 @@ class Trainer:
                 self.save()
                 self.log({f"validation_{k}": v for k, v in self.validated(validate).items()})
         bar.close()
-        save_file({k: v.contiguous() for k, v in self.average.items()}, self.folder / "weights.safetensors")
+        write_tensors(self.folder / "weights.safetensors", self.average)
 
     def one_step(self, loss_of: Callable[[int], tuple[Tensor, dict[str, float]]]) -> tuple[float, dict[str, float]]:
+        """One update of the weights; returns the loss before it and its parts."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.rate(self.step)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             loss, parts = loss_of(self.step)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.networks.parameters(), self.schedule.clip)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.networks.parameters(), self.schedule.clip)
+        if not math.isfinite(norm):  # true of the loss too, or its gradient would be finite
+            raise EdgeSRError(
+                f"the gradient of step {self.step} is not finite", where=self.folder, hint="a lower learning_rate"
+            )
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
@@ -147,6 +168,7 @@ class Trainer:
         return figures
 
     def log(self, record: dict[str, float]) -> None:
+        """Append one line to metrics.jsonl."""
         rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in record.items()}
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"step": self.step, **rounded}) + "\n")
@@ -157,25 +179,29 @@ class Trainer:
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-        temporary = self.folder / ".checkpoint.part"
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata=self.metadata())
-        os.replace(temporary, self.folder / "checkpoint.safetensors")
+        write_tensors(self.folder / "checkpoint.safetensors", tensors, metadata=self.metadata())
 
     def metadata(self) -> dict[str, str]:
-        return {"step": str(self.step), "schedule": json.dumps(asdict(self.schedule))}
+        """What a checkpoint says of itself."""
+        return {"step": str(self.step), "schedule": json.dumps(asdict(self.schedule)), "origin": self.origin}
 
     def resume(self) -> None:
-        """Go on from the folder's checkpoint, if there is one made with the same schedule."""
+        """Go on from the folder's checkpoint, if there is one.
+
+        Raises IntegrityError for one of another schedule, another start or other networks, and for a damaged one.
+        """
         path = self.folder / "checkpoint.safetensors"
         if not path.is_file():
             return
         metadata, tensors = read_checkpoint(path)
-        if metadata["schedule"] != self.metadata()["schedule"]:
-            raise IntegrityError(
-                "this checkpoint was made with another schedule", where=path, hint="another --out, or delete it"
-            )
+        for key in ("schedule", "origin"):
+            if metadata.get(key, "") != self.metadata()[key]:
+                raise IntegrityError(f"this checkpoint was made with another {key}", where=path, hint=ANEW)
+        try:
+            self.networks.load_state_dict(part_of(tensors, "weights"))
+        except RuntimeError as fault:
+            raise IntegrityError("this checkpoint holds other networks", where=path, hint=ANEW) from fault
         self.step = int(metadata["step"])
-        self.networks.load_state_dict(part_of(tensors, "weights"))
         self.average = {k: v.to(self.device) for k, v in part_of(tensors, "average").items()}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in part_of(tensors, "optimiser").items():
@@ -185,10 +211,26 @@ class Trainer:
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    from safetensors import safe_open
+    """Metadata and tensors of a safetensors file; IntegrityError where it is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as fault:
+        raise IntegrityError(f"cannot be read ({fault})", where=path, expected="a safetensors file") from fault
 
-    with safe_open(path, "pt") as file:
-        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, metadata: dict[str, str] | None = None) -> None:
+    """A safetensors file that is either the old or the new one, whenever the process is stopped."""
+    part = path.with_name(f".{path.name}.part")
+    save_file({name: value.contiguous() for name, value in tensors.items()}, part, metadata=metadata)
+    part.replace(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Of a finished training's weights. UsageError where there are none."""
+    if not path.is_file():
+        raise UsageError("no such file", where=path, expected="the weights of a finished training")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -197,7 +239,15 @@ def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def load_weights(path: Path, **networks: nn.Module) -> None:
-    """Fill networks from a ``weights.safetensors``; each takes the tensors under its own name."""
-    tensors = load_file(path)
+    """Fill networks from a ``weights.safetensors``; each takes the tensors under its own name.
+
+    Raises UsageError where there is no such file, IntegrityError where it is damaged or holds other networks.
+    """
+    if not path.is_file():
+        raise UsageError("no such file", where=path, expected="the weights of a finished training")
+    _, tensors = read_checkpoint(path)
     for name, network in networks.items():
-        network.load_state_dict(part_of(tensors, name))
+        try:
+            network.load_state_dict(part_of(tensors, name))
+        except RuntimeError as fault:
+            raise IntegrityError(f"these are not the weights of this {name}", where=path) from fault

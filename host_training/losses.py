@@ -9,8 +9,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from edge_sr.errors import EnvironmentFault
+from host_training.nets.blocks import channels_last
+
 WINDOWS = (2, 8, 32)
-SQUARED_WEIGHT = 100.0
 
 
 def window_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -23,23 +25,23 @@ def window_distance(a: Tensor, b: Tensor) -> Tensor:
     return torch.stack([(F.avg_pool2d(squared, k, k) + 1e-10).sqrt().mean() for k in WINDOWS]).mean()
 
 
-def reconstruction_loss(sr: Tensor, hr: Tensor) -> Tensor:
-    """For one answer to one truth: the window distance, and the squared error in the same order of magnitude.
+def picture_distance(a: Tensor, b: Tensor, *, squared: float) -> Tensor:
+    """The window distance plus ``squared`` times the mean squared error.
 
-    The distance alone is ruled by the smoothest windows, where noise is all there is; a net that has not found its feet
-    then learns to add nothing and stays there.
+    The window distance alone is ruled by the smoothest windows, where noise is all there is; a net that has not found
+    its feet then learns to add nothing and stays there.
     """
-    return window_distance(sr, hr) + SQUARED_WEIGHT * F.mse_loss(sr, hr)
+    return window_distance(a, b) + squared * F.mse_loss(a, b)
 
 
-def energy_score(first: Tensor, second: Tensor, truth: Tensor, *, spread: float) -> Tensor:
+def energy_score(first: Tensor, second: Tensor, truth: Tensor, *, spread: float, squared: float) -> Tensor:
     """E d(x, y) - spread/2 E d(x, x') from two samples of one posterior (Gneiting and Raftery 2007, eq. 21).
 
     spread 1 is the proper score: its minimum is the posterior itself. spread 0 asks for the central estimate, values
     between shrink the samples towards it: the fidelity knob.
     """
-    error = (window_distance(first, truth) + window_distance(second, truth)) / 2
-    return error - spread / 2 * window_distance(first, second)
+    error = (picture_distance(first, truth, squared=squared) + picture_distance(second, truth, squared=squared)) / 2
+    return error - spread / 2 * picture_distance(first, second, squared=squared)
 
 
 class Fire(nn.Module):
@@ -59,7 +61,8 @@ class Fire(nn.Module):
 class Lpips(nn.Module):
     """LPIPS v0.1, net squeeze (arXiv 1801.03924), as a differentiable loss on grey pictures in [0, 1].
 
-    weights: a safetensors file with ``features.*`` and ``lin0..lin6.weight``. Nothing of it enters a bundle.
+    weights: a safetensors file with ``features.*`` and ``lin0..lin6.weight``, EnvironmentFault where there is none.
+    Nothing of it enters a bundle.
     """
 
     mean: Tensor
@@ -77,14 +80,18 @@ class Lpips(nn.Module):
             Fire(512, 64, 256),
         )  # fmt: skip
         self.taps = (1, 4, 7, 9, 10, 11, 12)
+        if not weights.is_file():
+            raise EnvironmentFault("no LPIPS weights here", where=weights, expected="lpips/ of the data folder")
         state = load_file(weights)
         self.features.load_state_dict({k.removeprefix("features."): v for k, v in state.items() if "features" in k})
         self.heads = [state[f"lin{i}.weight"].reshape(1, -1, 1, 1) for i in range(len(self.taps))]
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
-        self.requires_grad_(False).to(memory_format=torch.channels_last)
+        self.requires_grad_(False)
+        channels_last(self)
 
     def layers(self, grey: Tensor) -> list[Tensor]:
+        """(N, 1, H, W) -> the tapped feature maps, each position of unit length over the channels."""
         x, out = ((grey - self.mean) / self.std).contiguous(memory_format=torch.channels_last), []
         for index, layer in enumerate(self.features):
             x = layer(x)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from host_training.data.crops import crop_batch, load_hr
 from host_training.loop import Schedule, Trainer, read_config
-from host_training.losses import Lpips, reconstruction_loss
+from host_training.losses import Lpips, picture_distance
 from host_training.nets.autoencoder import Decoder, HREncoder
 from host_training.nets.blocks import project
 from host_training.validation import psnr_of, validation_pairs
@@ -35,8 +35,8 @@ def train_autoencoder(config: Path, *, data_dir: Path, out: Path, until: int | N
         # Noise on the latents caps what they can carry and makes the decoder smooth in them; unit variance gives the
         # noise its meaning and spares a scaling factor.
         sr = project(decoder(latents + latent_noise * noise, lr), lr)
-        few = schedule.batch // 4  # LPIPS costs three times the networks; a quarter of the batch says enough
-        error, perceptual = reconstruction_loss(sr, truth), lpips(sr[:few], truth[:few])
+        few = max(1, schedule.batch // 4)  # LPIPS costs three times the networks; a quarter of the batch says enough
+        error, perceptual = picture_distance(sr, truth, squared=settings["loss"]["squared"]), lpips(sr[:few], truth[:few])
         unit_variance = (latents.mean((0, 2, 3)).square() + (latents.std((0, 2, 3)) - 1).square()).mean()
         loss = error + settings["loss"]["lpips"] * perceptual + 0.01 * unit_variance
         return loss, {"error": error.item(), "lpips": perceptual.item(), "std": latents.std().item()}

@@ -26,7 +26,7 @@ from edge_sr.diffusion.schedule import make_alphas_cumprod
 from host_training.data.crops import crop_batch, load_hr, unit
 from host_training.data.protocol import lr_of
 from host_training.loop import Schedule, Trainer, load_weights, read_config
-from host_training.losses import Lpips, energy_score, reconstruction_loss
+from host_training.losses import Lpips, energy_score, picture_distance
 from host_training.nets.autoencoder import LATENT_CHANNELS, Decoder, HREncoder
 from host_training.nets.blocks import project
 from host_training.nets.lr_encoder import LREncoder
@@ -158,10 +158,7 @@ def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, 
         samples = [
             project(nets.decoder(nets.unroll(noise, cond, table), lr), lr) for noise in noises[: 2 if fidelity < 1 else 1]
         ]
-        if fidelity < 1:
-            score = energy_score(samples[0], samples[1], truth, spread=1 - fidelity)
-        else:
-            score = reconstruction_loss(samples[0], truth)
+        score = energy_score(samples[0], samples[-1], truth, spread=1 - fidelity, squared=weights["squared"])
         few = max(1, schedule.batch // 4)
         perceptual_weight = weights["lpips_at_1"] + (1 - fidelity) * (weights["lpips_at_0"] - weights["lpips_at_1"])
         perceptual = lpips(samples[0][:few], truth[:few]) if perceptual_weight else torch.zeros(())
@@ -170,7 +167,7 @@ def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, 
         if weights["anchor"]:
             blurred = clean + weights["latent_noise"] * torch.randn(clean.shape, generator=generator).to(trainer.device)
             rebuilt = project(nets.decoder(blurred, lr), lr)
-            loss = loss + weights["anchor"] * reconstruction_loss(rebuilt, truth)
+            loss = loss + weights["anchor"] * picture_distance(rebuilt, truth, squared=weights["squared"])
         return loss, {"fidelity": fidelity, "score": score.item(), "lpips": perceptual.item()}
 
     return loss_of

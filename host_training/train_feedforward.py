@@ -12,7 +12,7 @@ from torch import Tensor
 
 from host_training.data.crops import crop_batch, load_hr
 from host_training.loop import Schedule, Trainer, read_config
-from host_training.losses import reconstruction_loss
+from host_training.losses import picture_distance
 from host_training.nets.blocks import project
 from host_training.nets.feedforward import FeedForward
 from host_training.validation import psnr_of, validation_pairs
@@ -28,7 +28,7 @@ def train_feedforward(config: Path, *, data_dir: Path, out: Path, until: int | N
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         pair = crop_batch(hr, seed=schedule.seed, step=step, batch=schedule.batch, size=schedule.crop)
         truth, lr = (torch.from_numpy(x).to(trainer.device) for x in pair)
-        return reconstruction_loss(project(generator(lr), lr), truth), {}
+        return picture_distance(project(generator(lr), lr), truth, squared=settings["loss"]["squared"]), {}
 
     def validate() -> dict[str, float]:
         truth, lr = validation_pairs(data_dir, out.parent, trainer.device)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
 from edge_sr.diffusion.samplers import sampler_table
 from edge_sr.diffusion.schedule import make_alphas_cumprod

@@ -44,7 +44,8 @@ class Bundle:
     def _open(cls, folder: Path) -> Bundle:
         if not folder.is_dir():
             what = "is a file" if folder.is_file() else "no such folder"
-            raise UsageError(what, where=folder, expected="a bundle folder", hint="edge-sr run --model default")
+            hint = _hint(folder, "edge-sr run --model default")
+            raise UsageError(what, where=folder, expected="a bundle folder", hint=hint)
         sizes = _list_files(folder)
         if MANIFEST not in sizes:
             raise _broken(folder, MANIFEST, "file is missing")
@@ -149,10 +150,13 @@ def _verify(folder: Path, present: set[str], listed: Mapping[str, str]) -> None:
 
 
 def _broken(folder: Path, name: str, what: str, expected: str = "") -> IntegrityError:
-    hint = "copy the whole bundle from its source again"
-    if folder.resolve() == default_bundle():
-        hint = "pip install --force-reinstall --no-deps edge-sr"
+    hint = _hint(folder, "copy the whole bundle from its source again")
     return IntegrityError(what, where=folder / name, expected=expected, hint=hint)
+
+
+def _hint(folder: Path, other: str) -> str:
+    """What to type: the default bundle comes back with the package, any other as ``other`` says."""
+    return "pip install --force-reinstall --no-deps edge-sr" if folder.absolute() == default_bundle() else other
 
 
 def _with_hashes(manifest: Manifest, sha256s: Mapping[str, str], staging: Path) -> Manifest:

@@ -9,7 +9,7 @@ from edge_sr.image.bicubic import upsample_bicubic
 
 CAPTIONS = ("LR, pixels repeated", "bicubic x{scale}", "edge-sr x{scale}")
 NOTICE = "not for diagnostic use"
-SMALLEST_PANEL = 256  # pixels; below it the captions would not fit
+SMALLEST_PANEL = 512  # pixels; smaller pictures are enlarged, so that a screen shows the difference
 GAP = 8  # pixels between panels
 
 

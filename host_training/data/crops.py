@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ def load_hr(data_dir: Path, split: str, *, cache_dir: Path) -> np.ndarray:
         pictures = pictures_of(data_dir, split)
         stack = np.stack([hr_of(p.path) for p in tqdm(pictures, desc=f"reading {split}", unit="picture")])
         cache_dir.mkdir(parents=True, exist_ok=True)
-        np.save(cached, stack)
+        part = cache_dir / f".hr-{split}.{os.getpid()}.part.npy"  # two trainings may fill one cache at the same time
+        np.save(part, stack)
+        part.replace(cached)
     return np.asarray(np.load(cached, mmap_mode="r"))
 
 

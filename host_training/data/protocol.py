@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge_sr.errors import EnvironmentFault, InputError
+from edge_sr.errors import EnvironmentFault, InputError, UsageError
 from edge_sr.image.consistency import area_mean
 
 HR_SIDE = 256
@@ -56,6 +56,8 @@ def read_index(data_dir: Path, *, folder: str = "nih") -> list[Picture]:
 
 def pictures_of(data_dir: Path, split: str, *, folder: str = "nih") -> list[Picture]:
     """The pictures of one split. Other folders than ``nih`` are test only, whatever the hash says."""
+    if split not in SPLITS:
+        raise UsageError(f"no such split: {split}", expected=", ".join(SPLITS))
     if folder != "nih":
         return read_index(data_dir, folder=folder) if split == "test" else []
     return [p for p in read_index(data_dir, folder=folder) if split_of(p.patient_id) == split]
@@ -70,6 +72,6 @@ def hr_of(path: Path) -> np.ndarray:
 
 
 def lr_of(hr: np.ndarray) -> np.ndarray:
-    """The low-resolution picture: (..., H, W) uint8 -> (..., H/4, W/4) uint8, the 4x4 mean rounded to even halves."""
+    """The low-resolution picture: (..., H, W) uint8 -> (..., H/4, W/4) uint8, the 4x4 mean, halves rounded to even."""
     mean = area_mean(hr.reshape(-1, 1, *hr.shape[-2:]).astype(np.float32), SCALE)
     return np.rint(mean).astype(np.uint8).reshape(*hr.shape[:-2], *mean.shape[-2:])

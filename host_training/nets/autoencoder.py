@@ -38,7 +38,7 @@ class HREncoder(nn.Module):
 
     def forward(self, hr: Tensor) -> Tensor:
         blocks = F.pixel_unshuffle(hr, 4)
-        return self.net((blocks - blocks.mean(1, keepdim=True)) * DETAIL_GAIN)  # type: ignore[no-any-return]
+        return self.net((blocks - blocks.mean(1, keepdim=True)) * DETAIL_GAIN)
 
 
 class Decoder(nn.Module):

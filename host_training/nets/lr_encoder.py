@@ -17,4 +17,4 @@ class LREncoder(nn.Module):
         self.body = nn.Sequential(*(ResBlock(width) for _ in range(depth)))
 
     def forward(self, lr: Tensor) -> Tensor:
-        return self.body(F.relu(self.head(F.pixel_unshuffle(lr - 0.5, 2))))  # type: ignore[no-any-return]
+        return self.body(F.relu(self.head(F.pixel_unshuffle(lr - 0.5, 2))))

@@ -76,4 +76,4 @@ class UNetLite(nn.Module):
         x = self.middle(F.max_pool2d(x2, 2), embedding)
         x = self.merge2(torch.cat([self.up2(x), x2], dim=1), embedding)
         x = self.merge1(torch.cat([self.up1(x), x1], dim=1), embedding)
-        return self.out(x)  # type: ignore[no-any-return]
+        return self.out(x)

@@ -1,0 +1,1 @@
+"""What ``edge-sr-host evaluate`` measures, and how the figures are told. Runs without torch."""
