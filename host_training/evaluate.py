@@ -37,6 +37,7 @@ __all__ = ["evaluate", "evaluate_command", "markdown_tables"]
     "sets",
     type=click.Choice(list(SETS)),
     multiple=True,
+    envvar="EDGE_SR_EVALUATE_SET",
     default=("nih-test",),
     show_default=True,
     help="What to measure on; may be given several times.",
@@ -45,8 +46,8 @@ __all__ = ["evaluate", "evaluate_command", "markdown_tables"]
     "--baselines",
     type=click.Path(path_type=Path, file_okay=False),
     default=BASELINES,
-    show_default="benchmarks/baselines",
-    help="Folder with regression.onnx and hr_encoder.onnx, written by `edge-sr-host export`.",
+    help="Folder with regression.onnx and hr_encoder.onnx, written by `edge-sr-host export`.  "
+    "[default: benchmarks/baselines]",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
 @click.option("--limit", type=click.IntRange(min=1), help="Pictures a set, spread evenly.  [default: all]")
@@ -57,7 +58,9 @@ __all__ = ["evaluate", "evaluate_command", "markdown_tables"]
     help="ONNX file of LPIPS.  [default: lpips/lpips_squeeze_v0.1.onnx of the data, if it is there]",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]")
-@click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of the tables.")
+@click.option(
+    "--json", "as_json", is_flag=True, envvar="EDGE_SR_EVALUATE_JSON", help="Print metrics.json instead of the tables."
+)
 def evaluate_command(
     bundle: Path | None,
     data: Path,

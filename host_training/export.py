@@ -27,6 +27,7 @@ from edge_sr.artifacts.manifest import DiffusionSpec, InputSpec, Manifest, Netwo
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.cli.lazy_group import examples
 from edge_sr.errors import IntegrityError
+from edge_sr.image.consistency import project
 from edge_sr.tensors import TensorSpec
 from host_training.loop import CONFIGS, load_weights, read_config
 from host_training.model_card import model_card
@@ -56,7 +57,9 @@ INTENDED_USE = (
 @click.option("--fidelity", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Default of the bundle.")
 @click.option("--data", type=click.Path(path_type=Path), envvar="EDGE_SR_DATA", help="Its MANIFEST.csv is recorded.")
 @click.option("--evaluation", type=click.Path(path_type=Path, exists=True), help="metrics.json of this model.")
-@click.option("--baselines", type=click.Path(path_type=Path), help="Also write regression.onnx and hr_encoder.onnx here.")
+@click.option(
+    "--baselines", type=click.Path(path_type=Path), help="Also write regression.onnx and hr_encoder.onnx here."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 def export(
     runs: Path,
@@ -127,14 +130,15 @@ def export_networks(model: EdgeModel, staging: Path, *, steps: int) -> dict[str,
     parts = [onnx.load(folder / f"{role}.onnx") for role in ("encoder", "denoiser", "decoder")]
     onnx.save(compose(*parts, table=model.table(steps), scale=SCALE), folder / "upscale.onnx")
     with torch.no_grad():
-        expected = model.upscale(lr, latents, model.table(steps))
+        plain = model.decoder(model.unroll(latents, model.encoder(lr), model.table(steps)), lr)
+    expected = torch.from_numpy(project(plain.numpy(), lr.numpy(), scale=SCALE))
     check(folder / "upscale.onnx", {"lr": lr, "noise": latents}, expected)
     return {role: network_file(folder / f"{role}.onnx") for role in ("encoder", "denoiser", "decoder", "upscale")}
 
 
 def to_onnx(net: nn.Module, path: Path, feeds: Mapping[str, Tensor], output: str) -> None:
     """Write one network with a free batch axis, and hold it against PyTorch."""
-    net.eval().to(memory_format=torch.contiguous_format)
+    net.eval()
     free = {0: torch.export.Dim("N")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about its own internals
@@ -173,7 +177,9 @@ def network_file(path: Path) -> NetworkFile:
 
     def specs(ports: Any) -> tuple[TensorSpec, ...]:
         return tuple(
-            TensorSpec(p.name, tuple(shape_of(p)), onnx.helper.tensor_dtype_to_np_dtype(p.type.tensor_type.elem_type).name)
+            TensorSpec(
+                p.name, tuple(shape_of(p)), onnx.helper.tensor_dtype_to_np_dtype(p.type.tensor_type.elem_type).name
+            )
             for p in ports
         )
 
@@ -214,4 +220,6 @@ def export_baselines(model: EdgeModel, runs: Path, folder: Path) -> None:
     regression = FeedForward(**read_config(CONFIGS / "feedforward.toml")["generator"])
     load_weights(runs / "feedforward" / "weights.safetensors", generator=regression)
     to_onnx(regression, folder / "regression.onnx", {"lr": torch.rand(2, 1, TILE, TILE)}, "sr")
-    to_onnx(model.hr_encoder, folder / "hr_encoder.onnx", {"hr": torch.rand(2, 1, TILE * SCALE, TILE * SCALE)}, "latents")
+    to_onnx(
+        model.hr_encoder, folder / "hr_encoder.onnx", {"hr": torch.rand(2, 1, TILE * SCALE, TILE * SCALE)}, "latents"
+    )

@@ -140,7 +140,7 @@ class Trainer:
             loss, parts = loss_of(self.step)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.networks.parameters(), self.schedule.clip)
-        if not math.isfinite(norm):  # true of the loss too, or its gradient would be finite
+        if not math.isfinite(norm):  # one such step and every weight is lost, the averaged ones too
             raise EdgeSRError(
                 f"the gradient of step {self.step} is not finite", where=self.folder, hint="a lower learning_rate"
             )
@@ -195,7 +195,7 @@ class Trainer:
             return
         metadata, tensors = read_checkpoint(path)
         for key in ("schedule", "origin"):
-            if metadata.get(key, "") != self.metadata()[key]:
+            if metadata.get(key, self.metadata()[key]) != self.metadata()[key]:
                 raise IntegrityError(f"this checkpoint was made with another {key}", where=path, hint=ANEW)
         try:
             self.networks.load_state_dict(part_of(tensors, "weights"))
@@ -226,20 +226,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, metadata: dict[s
     part.replace(path)
 
 
-def sha256_of(path: Path) -> str:
-    """Of a finished training's weights. UsageError where there are none."""
-    if not path.is_file():
-        raise UsageError("no such file", where=path, expected="the weights of a finished training")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with ``prefix.``, without it."""
     return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
 
 
-def load_weights(path: Path, **networks: nn.Module) -> None:
-    """Fill networks from a ``weights.safetensors``; each takes the tensors under its own name.
+def load_weights(path: Path, **networks: nn.Module) -> str:
+    """Fill networks from a ``weights.safetensors``; each takes the tensors under its own name. Returns its sha256.
 
     Raises UsageError where there is no such file, IntegrityError where it is damaged or holds other networks.
     """
@@ -251,3 +244,4 @@ def load_weights(path: Path, **networks: nn.Module) -> None:
             network.load_state_dict(part_of(tensors, name))
         except RuntimeError as fault:
             raise IntegrityError(f"these are not the weights of this {name}", where=path) from fault
+    return hashlib.sha256(path.read_bytes()).hexdigest()

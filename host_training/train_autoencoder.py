@@ -36,7 +36,8 @@ def train_autoencoder(config: Path, *, data_dir: Path, out: Path, until: int | N
         # noise its meaning and spares a scaling factor.
         sr = project(decoder(latents + latent_noise * noise, lr), lr)
         few = max(1, schedule.batch // 4)  # LPIPS costs three times the networks; a quarter of the batch says enough
-        error, perceptual = picture_distance(sr, truth, squared=settings["loss"]["squared"]), lpips(sr[:few], truth[:few])
+        error = picture_distance(sr, truth, squared=settings["loss"]["squared"])
+        perceptual = lpips(sr[:few], truth[:few])
         unit_variance = (latents.mean((0, 2, 3)).square() + (latents.std((0, 2, 3)) - 1).square()).mean()
         loss = error + settings["loss"]["lpips"] * perceptual + 0.01 * unit_variance
         return loss, {"error": error.item(), "lpips": perceptual.item(), "std": latents.std().item()}

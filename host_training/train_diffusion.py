@@ -5,8 +5,8 @@ Three stages, each from the weights of the one before:
 1. latent: the classic loss, predicting clean latents from noisy ones at a random timestep, on cached latents.
 2. image: the denoiser is unrolled for the 1, 2 or 4 steps a device runs and judged on the projected picture; the
    decoder is frozen, so what the picture needs has to go through the latents.
-3. joint: the same, with the decoder learning too, on what the denoiser really gives it. It keeps rebuilding HR from true
-   latents meanwhile, so that the latents keep their meaning and the diffusion does not become decoration.
+3. joint: the same, with the decoder learning too, on what the denoiser really gives it. It keeps rebuilding HR from
+   true latents meanwhile, so that the latents keep their meaning and the diffusion does not become decoration.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -25,7 +24,7 @@ from edge_sr.diffusion.samplers import SamplerTable, sampler_table
 from edge_sr.diffusion.schedule import make_alphas_cumprod
 from host_training.data.crops import crop_batch, load_hr, unit
 from host_training.data.protocol import lr_of
-from host_training.loop import Schedule, Trainer, load_weights, read_config
+from host_training.loop import Schedule, Trainer, load_weights, read_checkpoint, read_config, write_tensors
 from host_training.losses import Lpips, energy_score, picture_distance
 from host_training.nets.autoencoder import LATENT_CHANNELS, Decoder, HREncoder
 from host_training.nets.blocks import project
@@ -37,22 +36,29 @@ STEP_COUNTS, STEP_COUNT_SHARES = (1, 2, 4), (0.7, 0.15, 0.15)
 
 
 def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | None = None) -> None:
-    """out gets one folder a stage; the trained autoencoder is expected beside it."""
+    """out gets one folder a stage; the trained autoencoder is expected beside it.
+
+    until: stop after this step of the stage that is in progress, to go on later; a stage begins when the one before it
+    is finished.
+    """
     settings = read_config(config)
     hr = load_hr(data_dir, "train", cache_dir=out.parent)
     nets = EdgeModel(settings)
-    load_weights(out.parent / "autoencoder" / "weights.safetensors", hr_encoder=nets.hr_encoder, decoder=nets.decoder)
+    autoencoder = out.parent / "autoencoder" / "weights.safetensors"
+    origin = load_weights(autoencoder, hr_encoder=nets.hr_encoder, decoder=nets.decoder)
     nets.freeze()
 
-    trainer = Trainer(out / "latent", nets.learnt(decoder=False), Schedule(**settings["latent"]))
-    latents = cached_latents(nets, hr, out / "latents.safetensors", trainer.device)
+    trainer = Trainer(out / "latent", nets.learnt(decoder=False), Schedule(**settings["latent"]), origin=origin)
+    latents = cached_latents(nets, hr, out / "latents.safetensors", trainer.device, autoencoder=origin)
     trainer.run(latent_loss(nets, trainer, latents, hr), validate=no_figures, until=until)
 
     lpips = Lpips(data_dir / "lpips" / "lpips_squeeze_v0.1.safetensors").to(trainer.device)
     for stage, before in (("image", "latent"), ("joint", "image")):
+        if not trainer.finished:
+            return
         learnt = nets.learnt(decoder=stage == "joint")
-        load_weights(out / before / "weights.safetensors", encoder=nets.encoder, denoiser=nets.denoiser)
-        trainer = Trainer(out / stage, learnt, Schedule(**settings[stage]))
+        origin = load_weights(out / before / "weights.safetensors", encoder=nets.encoder, denoiser=nets.denoiser)
+        trainer = Trainer(out / stage, learnt, Schedule(**settings[stage]), origin=origin)
         weights = settings["loss"] | ({} if stage == "joint" else {"anchor": 0.0})
         loss = image_loss(nets, trainer, hr, lpips, weights)
         trainer.run(loss, validate=figures(nets, trainer, data_dir, out.parent, lpips), until=until)
@@ -65,20 +71,24 @@ class EdgeModel:
         self.hr_encoder, self.decoder = HREncoder(**settings["hr_encoder"]), Decoder(**settings["decoder"])
         self.encoder = LREncoder(**settings["encoder"])
         width = settings["encoder"]["width"]
-        self.denoiser = UNetLite(LATENT_CHANNELS + width, LATENT_CHANNELS, time_after_relu=False, **settings["denoiser"])
+        channels = LATENT_CHANNELS + width
+        self.denoiser = UNetLite(channels, LATENT_CHANNELS, time_after_relu=False, **settings["denoiser"])
         self.alphas_cumprod = make_alphas_cumprod(**settings["diffusion"])
 
     def freeze(self) -> None:
+        """The autoencoder stays as it was trained, until ``learnt`` hands out its decoder."""
         self.hr_encoder.requires_grad_(False)
         self.decoder.requires_grad_(False)
 
     def learnt(self, *, decoder: bool) -> dict[str, torch.nn.Module]:
+        """What a stage trains, under the names of its weights file."""
         nets: dict[str, torch.nn.Module] = {"encoder": self.encoder, "denoiser": self.denoiser}
         if decoder:
             nets["decoder"] = self.decoder.requires_grad_(True)
         return nets
 
     def table(self, steps: int) -> SamplerTable:
+        """DDIM, which draws no noise on its way."""
         return sampler_table("ddim", self.alphas_cumprod, num_inference_steps=steps, prediction_type="sample")
 
     def unroll(self, noise: Tensor, cond: Tensor, table: SamplerTable) -> Tensor:
@@ -91,20 +101,28 @@ class EdgeModel:
         return z
 
     def upscale(self, lr: Tensor, noise: Tensor, table: SamplerTable) -> Tensor:
+        """(N, 1, h, w) in [0, 1] and (N, 4, h/2, w/2) -> (N, 1, 4h, 4w), after one round of the projection."""
         return project(self.decoder(self.unroll(noise, self.encoder(lr), table), lr), lr)
 
 
 @torch.no_grad()
-def cached_latents(nets: EdgeModel, hr: np.ndarray, path: Path, device: torch.device) -> Tensor:
-    """The true latents of every training picture, (n, 4, 32, 32), computed once for one autoencoder."""
-    if not path.is_file():
-        nets.hr_encoder.to(device)
-        batches = [
-            nets.hr_encoder(torch.from_numpy(unit(hr[i : i + 16, None])).to(device)).float().cpu()
-            for i in tqdm(range(0, len(hr), 16), desc="encoding latents", unit="batch")
-        ]
-        save_file({"latents": torch.cat(batches)}, path)
-    return load_file(path)["latents"]
+def cached_latents(nets: EdgeModel, hr: np.ndarray, path: Path, device: torch.device, *, autoencoder: str) -> Tensor:
+    """The true latents of every training picture, (n, 4, 32, 32), computed once for one autoencoder.
+
+    autoencoder: the hash of its weights; latents that another one made are computed anew.
+    """
+    if path.is_file():
+        metadata, tensors = read_checkpoint(path)
+        if metadata.get("autoencoder") == autoencoder and len(tensors["latents"]) == len(hr):
+            return tensors["latents"]
+    nets.hr_encoder.to(device)
+    batches = [
+        nets.hr_encoder(torch.from_numpy(unit(hr[i : i + 16, None])).to(device)).float().cpu()
+        for i in tqdm(range(0, len(hr), 16), desc="encoding latents", unit="batch")
+    ]
+    latents = torch.cat(batches)
+    write_tensors(path, {"latents": latents}, metadata={"autoencoder": autoencoder})
+    return latents
 
 
 LossOf = Callable[[int], tuple[Tensor, dict[str, float]]]
@@ -137,7 +155,7 @@ def noisy_latent_error(nets: EdgeModel, trainer: Trainer, step: int, clean: Tens
 def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, weights: dict[str, float]) -> LossOf:
     """Stages 2 and 3: the energy score of two samples of the projected picture, at a random fidelity.
 
-    At fidelity 1 there is no noise and the score is the plain distance; at 0 it is proper and its minimum the posterior.
+    At fidelity 1 there is no noise and the score is the plain distance; at 0 it is proper, its minimum the posterior.
     """
     schedule = trainer.schedule
     nets.hr_encoder.to(trainer.device)
@@ -155,9 +173,8 @@ def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, 
 
         generator = trainer.generator(step)
         noises = torch.randn((2, *clean.shape), generator=generator).to(trainer.device) * (1 - fidelity)
-        samples = [
-            project(nets.decoder(nets.unroll(noise, cond, table), lr), lr) for noise in noises[: 2 if fidelity < 1 else 1]
-        ]
+        count = 2 if fidelity < 1 else 1
+        samples = [project(nets.decoder(nets.unroll(noise, cond, table), lr), lr) for noise in noises[:count]]
         score = energy_score(samples[0], samples[-1], truth, spread=1 - fidelity, squared=weights["squared"])
         few = max(1, schedule.batch // 4)
         perceptual_weight = weights["lpips_at_1"] + (1 - fidelity) * (weights["lpips_at_0"] - weights["lpips_at_1"])
@@ -174,6 +191,7 @@ def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, 
 
 
 def no_figures() -> dict[str, float]:
+    """Validation of the first stage, whose pictures say nothing yet."""
     return {}
 
 

@@ -43,5 +43,3 @@ def crop_batch(hr: np.ndarray, *, seed: int, step: int, batch: int, size: int) -
 def unit(pixels: np.ndarray) -> np.ndarray:
     """uint8 -> float32 in [0, 1]."""
     return pixels.astype(np.float32) / np.float32(255)
-
-

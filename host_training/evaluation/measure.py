@@ -27,7 +27,7 @@ from edge_sr.image.atomic import write_atomically
 from edge_sr.image.png import write_png
 from edge_sr.models.latent_diffusion import LatentDiffusion
 from host_training.evaluation import panels
-from host_training.evaluation.pictures import SETS, PictureSet, batches, read_set
+from host_training.evaluation.pictures import PictureSet, batches, read_set
 from host_training.evaluation.rows import Row, all_rows, model_row, open_baselines, open_chain, regression_row
 from host_training.evaluation.scores import Scores, produced, score_all, spread_all
 from host_training.evaluation.sharpening import fit_gains

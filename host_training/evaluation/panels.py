@@ -47,8 +47,9 @@ def panels_of(
     ids: Sequence[str], lr: np.ndarray, hr: np.ndarray, made: Mapping[str, np.ndarray], gain: np.ndarray
 ) -> list[Panel]:
     """made: (n, 256, 256) uint8 for each of ``ROWS``. gain: (n,) dB of PSNR over bicubic, by which to choose."""
+    bicubic, model_1, model_0 = (made[key] for key in ROWS)
     return [
-        Panel(f"{ids[i]}  {gain[i]:+.2f} dB over bicubic", lr[i], *(made[key][i] for key in ROWS), hr[i])
+        Panel(f"{ids[i]}  {gain[i]:+.2f} dB over bicubic", lr[i], bicubic[i], model_1[i], model_0[i], hr[i])
         for i in chosen(gain)
     ]
 

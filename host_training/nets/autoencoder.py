@@ -47,7 +47,7 @@ class Decoder(nn.Module):
     The network adds to a bicubic skip that stays float32 in every precision.
     """
 
-    def __init__(self, width: int = 64, depth: int = 3) -> None:
+    def __init__(self, width: int = 64, depth: int = 2) -> None:
         super().__init__()
         self.head = nn.Sequential(conv3x3(LATENT_CHANNELS + 4, width), nn.ReLU(), ResBlock(width))
         self.up = nn.Sequential(conv3x3(width, 4 * width), nn.PixelShuffle(2), nn.ReLU())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -49,7 +50,10 @@ def test_tiles_that_disagree_are_faded_into_each_other(height: int, width: int) 
 def test_the_weights_of_every_pixel_sum_to_1(height: int, width: int) -> None:
     plan = plan_tiles(height, width)
     total = sum(
-        blend(np.float64(np.arange(len(plan.origins)) == index)[:, None, None, None] * np.ones((1, 1, 256, 256)), plan)
+        blend(
+            (np.arange(len(plan.origins)) == index).astype(np.float64)[:, None, None, None] * np.ones((1, 1, 256, 256)),
+            plan,
+        )
         for index in range(len(plan.origins))
     )
     np.testing.assert_allclose(total, 1.0, atol=1e-12)
@@ -71,7 +75,7 @@ def test_plans_cover_overlap_and_lie_on_multiples_of_2(height: int, width: int) 
         starts = sorted({origin[axis] for origin in plan.origins})
         assert starts[0] == 0 and all(start % 2 == 0 for start in starts)
         assert plan.padded[axis] == starts[-1] + 64 and max(length, 64) <= plan.padded[axis] <= max(length + 1, 64)
-        assert all(after - before <= 48 for before, after in zip(starts, starts[1:], strict=False))
+        assert all(after - before <= 48 for before, after in pairwise(starts))
         assert len(starts) == max(1, -(-(length - 16) // 48))  # no more tiles than needed
 
 

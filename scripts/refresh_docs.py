@@ -1,0 +1,118 @@
+"""Write the figures of README and docs from the results that commands have measured.
+
+    python scripts/refresh_docs.py            writes them
+    python scripts/refresh_docs.py --check    exits 1 where a document is behind its results
+
+A document holds a block between ``<!-- figures: NAME -->`` and ``<!-- end -->`` for each function in ``BLOCKS``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from edge_sr.artifacts.bundle import default_bundle  # noqa: E402
+from host_training.evaluation.tables import markdown_tables  # noqa: E402
+
+EVALUATION = ROOT / "benchmarks" / "results" / "evaluation.json"
+SPEED = ROOT / "benchmarks" / "results" / "against_published_chain.json"
+DOCUMENTS = ("README.md", "docs/evaluation.md", "docs/training.md")
+BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SUMMARY_ROWS = {
+    "bicubic": "bicubic",
+    "regression": "feed-forward regression of the same cost",
+    "model_1": "edge-sr, fidelity 1 (default)",
+    "model_05": "edge-sr, fidelity 0.5",
+    "model_0": "edge-sr, fidelity 0",
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text()))
+
+
+def summary() -> str:
+    """The rows a newcomer wants, of the held-out patients of the training hospital."""
+    record = read(EVALUATION)
+    tested = record["sets"]["nih-test"]
+    lines = [
+        "| | PSNR, dB | SSIM | HaarPSI_MED | LPIPS | LR-RMSE, worst |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in tested["rows"]:
+        if row["key"] in SUMMARY_ROWS:
+            m = row["metrics"]
+            lines.append(
+                f"| {SUMMARY_ROWS[row['key']]} | {m['psnr_db']['mean']:.2f} | {m['ssim']['mean']:.3f} "
+                f"| {m['haarpsi_med']['mean']:.3f} | {m['lpips']['mean']:.3f} | {m['lr_rmse']['worst']:.3f} |"
+            )
+    return (
+        f"{tested['pictures']} chest radiographs of {tested['patients']} patients the model never saw (NIH test "
+        "split), 64x64 to 256x256, 8-bit outputs. LR-RMSE says, in grey levels of 255, how far the picture that agrees least "
+        "is from its input; LPIPS (squeeze, v0.1) is better when lower.\n\n" + "\n".join(lines)
+    )
+
+
+def speed() -> str:
+    """Ours against the published chain."""
+    report = read(SPEED)
+    ours, given = report["edge_sr"], report["conditions"]
+    outside = sum(ms for name, ms in ours["phases_p50_ms"].items() if name != "model")
+    return (
+        f"One 64x64 PNG, from reading it to the rename of the result, session open: **{ours['p50_ms']:.1f} ms** "
+        f"(median of {ours['runs']}; {outside:.1f} ms of it outside the network), {report['ratio']:.0f} times faster "
+        f"than the published chain (AutoencoderKL and UNet-lite, 300 DDPM steps, eager PyTorch) in the same run. "
+        f"{given['cpu']}, {given['cores']} cores, float32, {given['threads']} threads each; "
+        "`make bench-published` measures it on yours."
+    )
+
+
+def evaluation() -> str:
+    return markdown_tables(read(EVALUATION))
+
+
+def cost() -> str:
+    """Steps and hours of each stage, from the log that the default bundle carries."""
+    log = read(default_bundle() / "training" / "log.json")
+    lines = ["| stage | steps | minutes | last figures on the validation split |", "| --- | ---: | ---: | --- |"]
+    for stage, records in log.items():
+        minutes = max(record.get("seconds", 0) for record in records) / 60
+        figures = [record for record in records if any(key.startswith("validation_") for key in record)]
+        last = {k.removeprefix("validation_"): v for k, v in figures[-1].items() if k != "step"} if figures else {}
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in last.items())
+        lines.append(f"| {stage} | {max(r['step'] for r in records)} | {minutes:.0f} | {shown} |")
+    return "\n".join(lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"summary": summary, "speed": speed, "evaluation": evaluation, "cost": cost}
+
+
+def refreshed(text: str) -> str:
+    """A document with every block made anew."""
+    return BLOCK.sub(lambda found: f"{found[1]}{BLOCKS[found[2]]().rstrip()}\n{found[3]}", text)
+
+
+def main() -> int:
+    stale = []
+    for name in DOCUMENTS:
+        path = ROOT / name
+        text = path.read_text()
+        if refreshed(text) != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(refreshed(text))
+    if stale and "--check" in sys.argv:
+        print(f"behind their results: {', '.join(stale)}; try: python scripts/refresh_docs.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
