@@ -15,10 +15,10 @@ look right. The spread over seeds at fidelity 0 shows where the model itself is 
 
 ## What it is
 
-A latent diffusion model whose whole chain is one graph: an LR encoder, a UNet-lite denoiser ({steps} step{s} by default,
-{sampler}, sample prediction, zero terminal SNR), a decoder that also sees the input, and the projection that makes the
-output consistent with the input. Fidelity scales the noise that goes in: 1 is the central estimate, 0 a sample.
-Default: {fidelity}.
+A latent diffusion model whose whole chain is one graph: an LR encoder, a UNet-lite denoiser ({steps} step{s} by
+default, {sampler}, sample prediction, zero terminal SNR), a decoder that also sees the input, and the projection that
+makes the output consistent with the input. Fidelity scales the noise that goes in: 1 is the central estimate, 0 a
+sample. Default: {fidelity}.
 
 ## Training data
 

@@ -55,8 +55,8 @@ def summary() -> str:
             )
     return (
         f"{tested['pictures']} chest radiographs of {tested['patients']} patients the model never saw (NIH test "
-        "split), 64x64 to 256x256, 8-bit outputs. LR-RMSE says, in grey levels of 255, how far the picture that agrees least "
-        "is from its input; LPIPS (squeeze, v0.1) is better when lower.\n\n" + "\n".join(lines)
+        "split), 64x64 to 256x256, 8-bit outputs. LR-RMSE says, in grey levels of 255, how far the picture that agrees "
+        "least is from its input; LPIPS (squeeze, v0.1) is better when lower.\n\n" + "\n".join(lines)
     )
 
 

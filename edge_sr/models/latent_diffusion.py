@@ -42,7 +42,7 @@ class LatentDiffusion:
         self._check_choice()
         self._sessions: dict[str, Session] = {}
         self._zeros: dict[tuple[int, ...], np.ndarray] = {}
-        self._table = None if self.composed else self._make_table()
+        self._table = self._make_table()
 
     @property
     def composed(self) -> bool:
@@ -75,19 +75,19 @@ class LatentDiffusion:
         noise_of_step: NoiseOfStep | None = None,
     ) -> np.ndarray:
         """(N, 1, tile, tile) float32 in [0, 1] -> (N, 1, tile * scale, tile * scale); see SRModel."""
-        start = self._scaled(noise, fidelity, lr)  # (N, C, H, W)
-        if self._table is None:
-            return self._session("upscale").run({"lr": lr, "noise": start})["sr"]
-        return self._staged(self._table, lr, start, fidelity, noise_of_step)
+        if self.composed:
+            return self._session("upscale").run({"lr": lr, "noise": self._scaled(noise, fidelity, lr)})["sr"]
+        return self.decode(self.latents(lr, noise=noise, fidelity=fidelity, noise_of_step=noise_of_step), lr)
 
-    def _staged(
+    def latents(
         self,
-        table: SamplerTable,
         lr: np.ndarray,
-        start: np.ndarray,
-        fidelity: float,
-        noise_of_step: NoiseOfStep | None,
+        *,
+        noise: np.ndarray | None = None,
+        fidelity: float = 1.0,
+        noise_of_step: NoiseOfStep | None = None,
     ) -> np.ndarray:
+        """What the sampler ends in, network by network: (N, 1, h, w) -> (N, C, H, W) float32."""
         cond = self._session("encoder").run({"lr": lr})["cond"]
         denoiser = self._session("denoiser")
 
@@ -99,11 +99,13 @@ class LatentDiffusion:
             fresh = None if noise_of_step is None or fidelity == 1 else noise_of_step(step)
             return self._scaled(fresh, fidelity, lr)
 
-        latents = sample(table, denoise, start, noise_of_step=step_noise).astype(np.float32)
+        start = self._scaled(noise, fidelity, lr)
+        return sample(self._table, denoise, start, noise_of_step=step_noise).astype(np.float32)
+
+    def decode(self, latents: np.ndarray, lr: np.ndarray) -> np.ndarray:
+        """(N, C, H, W) and (N, 1, h, w) -> (N, 1, h * scale, w * scale), projected where LR is the area mean."""
         sr = self._session("decoder").run({"latents": latents, "lr": lr})["sr"]
-        if self.degradation != "area":
-            return np.clip(sr, 0, 1)
-        return project(sr, lr, scale=self.scale)
+        return project(sr, lr, scale=self.scale) if self.degradation == "area" else np.clip(sr, 0, 1)
 
     def _scaled(self, noise: np.ndarray | None, fidelity: float, lr: np.ndarray) -> np.ndarray:
         if noise is not None and fidelity < 1:
@@ -140,7 +142,7 @@ class LatentDiffusion:
 
     def open(self) -> None:
         """Open every session that the chosen sampler and steps run; a call would open them too."""
-        for role in ("upscale",) if self._table is None else ("encoder", "denoiser", "decoder"):
+        for role in ("upscale",) if self.composed else ("encoder", "denoiser", "decoder"):
             self._session(role)
 
     def _session(self, role: str) -> Session:

@@ -28,7 +28,7 @@ from edge_sr.image.png import write_png
 from edge_sr.models.latent_diffusion import LatentDiffusion
 from host_training.evaluation import panels
 from host_training.evaluation.pictures import PictureSet, batches, read_set
-from host_training.evaluation.rows import Row, all_rows, model_row, open_baselines, open_chain, regression_row
+from host_training.evaluation.rows import Row, all_rows, check_protocol, model_row, open_baselines, regression_row
 from host_training.evaluation.scores import Scores, produced, score_all, spread_all
 from host_training.evaluation.sharpening import fit_gains
 from host_training.evaluation.statistics import DRAWS, LEVEL, SEED
@@ -92,14 +92,14 @@ def evaluate(
     takes all. EnvironmentFault where the data are not there, UsageError for a bundle that does not fit the protocol.
     """
     lpips_file = lpips_file or data_dir / LPIPS
+    check_protocol(bundle)
     with ExitStack() as closing:
         backend = OnnxRuntime(threads, spinning=False)  # several sessions are open; an idle one must not slow the rest
-        chain = open_chain(bundle, backend, closing)
         model = closing.enter_context(LatentDiffusion(bundle, backend))
         nets = open_baselines(baselines, backend, closing)
         gains = sharpening_gains(nets.get("regression.onnx"), data_dir, limit)
         lpips = closing.enter_context(backend.open(lpips_file)) if lpips_file.is_file() else None
-        instruments = Instruments(model, all_rows(model, chain, nets, gains), lpips, seeds)
+        instruments = Instruments(model, all_rows(model, nets, gains), lpips, seeds)
         record = {
             "schema_version": SCHEMA_VERSION,
             "protocol": PROTOCOL,

@@ -12,8 +12,6 @@ import numpy as np
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.backends.base import Backend, Session
 from edge_sr.diffusion.noise import noise_field
-from edge_sr.diffusion.samplers import SamplerTable, sample, sampler_table
-from edge_sr.diffusion.schedule import make_alphas_cumprod
 from edge_sr.errors import UsageError
 from edge_sr.image.bicubic import upsample_bicubic
 from edge_sr.image.consistency import project
@@ -54,62 +52,13 @@ class Row:
         return TITLES[self.key]
 
 
-@dataclass(frozen=True)
-class Chain:
-    """The networks of a bundle one by one, so that latents can be taken out, swapped and left out.
-
-    latent_shape: (C, H, W) of one picture's latents.
-    """
-
-    encoder: Session
-    denoiser: Session
-    decoder: Session
-    table: SamplerTable
-    latent_shape: tuple[int, int, int]
-
-    def latents(self, lr: np.ndarray) -> np.ndarray:
-        """(N, 1, 64, 64) -> (N, C, H, W), at fidelity 1: what the decoder is given."""
-        cond = self.encoder.run({"lr": lr})["cond"]
-
-        def denoise(z: np.ndarray, timestep: int) -> np.ndarray:
-            feeds = {"latents": z.astype(np.float32), "cond": cond, "timestep": np.array([timestep], np.int64)}
-            return self.denoiser.run(feeds)["prediction"]
-
-        return sample(self.table, denoise, self.zeros(len(lr))).astype(np.float32)
-
-    def zeros(self, count: int) -> np.ndarray:
-        return np.zeros((count, *self.latent_shape), np.float32)
-
-    def decode(self, latents: np.ndarray, lr: np.ndarray) -> np.ndarray:
-        """The projected picture, (N, 1, 256, 256)."""
-        return project(self.decoder.run({"latents": latents, "lr": lr})["sr"], lr)
-
-
-def open_chain(bundle: Bundle, backend: Backend, closing: ExitStack) -> Chain:
+def check_protocol(bundle: Bundle) -> None:
     """Raises UsageError for a bundle that the protocol of this evaluation does not fit."""
-    manifest = bundle.manifest
-    spec, tile = manifest.diffusion, HR_SIDE // SCALE
+    manifest, tile = bundle.manifest, HR_SIDE // SCALE
     fits = (manifest.scale, manifest.input.tile, manifest.input.degradation) == (SCALE, tile, "area")
-    if spec is None or manifest.sampler is None or not fits:
+    if manifest.diffusion is None or not fits:
         expected = f"latent diffusion, scale {SCALE}, tile {tile}, degradation area"
         raise UsageError("this bundle cannot be evaluated", where=bundle.folder, expected=expected)
-    cumprod = make_alphas_cumprod(
-        spec.beta_schedule,
-        spec.num_train_timesteps,
-        rescale_betas_zero_snr=spec.rescale_betas_zero_snr,
-        beta_start=spec.beta_start,
-        beta_end=spec.beta_end,
-    )
-    table = sampler_table(
-        manifest.sampler.name,
-        cumprod,
-        num_inference_steps=manifest.sampler.num_inference_steps,
-        prediction_type=spec.prediction_type,
-    )
-    roles = ("encoder", "denoiser", "decoder")
-    encoder, denoiser, decoder = (closing.enter_context(backend.open(bundle.path(role))) for role in roles)
-    side = tile // spec.latent_stride
-    return Chain(encoder, denoiser, decoder, table, (spec.latent_channels, side, side))
 
 
 def open_baselines(folder: Path, backend: Backend, closing: ExitStack) -> dict[str, Session]:
@@ -138,20 +87,22 @@ def sharpened_row(regression: Produce, gains: np.ndarray) -> Produce:
     return lambda batch: project(sharpen(regression(batch), gains), batch.lr)
 
 
-def all_rows(
-    model: LatentDiffusion, chain: Chain, baselines: Mapping[str, Session], gains: np.ndarray | None
-) -> list[Row]:
+def all_rows(model: LatentDiffusion, baselines: Mapping[str, Session], gains: np.ndarray | None) -> list[Row]:
     """Every row in the order of the table. gains None: there was nothing to fit them on."""
+
+    def zeros(lr: np.ndarray) -> np.ndarray:
+        return np.zeros((len(lr), *model.noise_shape(*lr.shape[2:])), np.float32)
+
     produce: dict[str, Produce] = {
         "bicubic": lambda batch: upsample_bicubic(batch.lr),
         "bicubic_projected": lambda batch: project(upsample_bicubic(batch.lr), batch.lr),
-        "model_zeroed": lambda batch: chain.decode(chain.zeros(len(batch.lr)), batch.lr),
-        "model_other": lambda batch: chain.decode(chain.latents(batch.other_lr), batch.lr),
+        "model_zeroed": lambda batch: model.decode(zeros(batch.lr), batch.lr),
+        "model_other": lambda batch: model.decode(model.latents(batch.other_lr), batch.lr),
     }
     produce |= {key: model_row(model, fidelity=fidelity, seed=0) for key, fidelity in FIDELITIES.items()}
     missing: dict[str, str] = {}
     if hr_encoder := baselines.get("hr_encoder.onnx"):
-        produce["autoencoder"] = lambda batch: chain.decode(hr_encoder.run({"hr": batch.hr})["latents"], batch.lr)
+        produce["autoencoder"] = lambda batch: model.decode(hr_encoder.run({"hr": batch.hr})["latents"], batch.lr)
     else:
         missing["autoencoder"] = "no hr_encoder.onnx among the baselines"
     if regression := baselines.get("regression.onnx"):

@@ -49,9 +49,10 @@ def test_tiles_that_disagree_are_faded_into_each_other(height: int, width: int) 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_the_weights_of_every_pixel_sum_to_1(height: int, width: int) -> None:
     plan = plan_tiles(height, width)
+    tiles = np.arange(len(plan.origins))
     total = sum(
         blend(
-            (np.arange(len(plan.origins)) == index).astype(np.float64)[:, None, None, None] * np.ones((1, 1, 256, 256)),
+            (tiles == index).astype(np.float64)[:, None, None, None] * np.ones((1, 1, 256, 256)),
             plan,
         )
         for index in range(len(plan.origins))

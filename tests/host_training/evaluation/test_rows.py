@@ -11,8 +11,6 @@ import pytest
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.backends.base import FakeSession
 from edge_sr.backends.onnxrt import OnnxRuntime
-from edge_sr.diffusion.samplers import sampler_table
-from edge_sr.diffusion.schedule import linear_betas
 from edge_sr.errors import UsageError
 from edge_sr.image.consistency import area_mean
 from edge_sr.models.latent_diffusion import LatentDiffusion
@@ -20,12 +18,11 @@ from edge_sr.tensors import Tensors, TensorSpec
 from host_training.evaluation.pictures import Batch
 from host_training.evaluation.rows import (
     TITLES,
-    Chain,
     Row,
     all_rows,
+    check_protocol,
     model_row,
     open_baselines,
-    open_chain,
     sharpened_row,
 )
 from host_training.evaluation.sharpening import ring_of
@@ -49,35 +46,35 @@ def decode(feeds: Tensors) -> Tensors:
     return {"sr": smooth + feeds["latents"].mean((1, 2, 3), keepdims=True) * CHECKS}
 
 
+class ToyBackend:
+    """A chain whose latents are the mean of LR everywhere."""
+
+    name, version = "toy", "0"
+
+    def open(self, artifact: Path) -> FakeSession:
+        cond, timestep = replace(LATENTS, name="cond"), TensorSpec("timestep", (1,), "int64")
+
+        def encode(feeds: Tensors) -> Tensors:
+            mean = feeds["lr"].mean((1, 2, 3), keepdims=True)
+            return {"cond": np.broadcast_to(mean, (len(mean), 4, 32, 32)).astype(np.float32)}
+
+        return {
+            "encoder": FakeSession([LR], [cond], encode),
+            "denoiser": FakeSession([LATENTS, cond, timestep], [], lambda feeds: {"prediction": feeds["cond"]}),
+            "decoder": FakeSession([LATENTS, LR], [], decode),
+        }[artifact.stem]
+
+
 @pytest.fixture
-def chain() -> Chain:
-    """Latents are the mean of LR everywhere."""
-    cond, timestep = replace(LATENTS, name="cond"), TensorSpec("timestep", (1,), "int64")
-
-    def encode(feeds: Tensors) -> Tensors:
-        mean = feeds["lr"].mean((1, 2, 3), keepdims=True)
-        return {"cond": np.broadcast_to(mean, (len(mean), 4, 32, 32)).astype(np.float32)}
-
-    table = sampler_table("ddim", np.cumprod(1 - linear_betas(300)), num_inference_steps=2, prediction_type="sample")
-    return Chain(
-        FakeSession([LR], [cond], encode),
-        FakeSession([LATENTS, cond, timestep], [], lambda feeds: {"prediction": feeds["cond"]}),
-        FakeSession([LATENTS, LR], [], decode),
-        table,
-        (4, 32, 32),
-    )
+def toy(tiny: Bundle) -> Iterator[LatentDiffusion]:
+    """Two steps, which no composed graph is there for."""
+    with LatentDiffusion(tiny, ToyBackend(), steps=2) as model:
+        yield model
 
 
 @pytest.fixture
-def rows(tiny: Bundle, chain: Chain) -> Iterator[Rows]:
-    with LatentDiffusion(tiny, OnnxRuntime(threads=1)) as model:
-        yield {row.key: row for row in all_rows(model, chain, {}, None)}
-
-
-def test_the_chain_ends_in_what_the_denoiser_predicts(chain: Chain) -> None:
-    pictures = batch()
-    expected = pictures.lr.mean((1, 2, 3), keepdims=True) * np.ones((1, 4, 32, 32))
-    np.testing.assert_allclose(chain.latents(pictures.lr), expected, rtol=1e-5)
+def rows(toy: LatentDiffusion) -> Rows:
+    return {row.key: row for row in all_rows(toy, {}, None)}
 
 
 def test_zeroed_latents_leave_lr_alone(rows: Rows) -> None:
@@ -107,16 +104,6 @@ def test_rows_without_their_network_say_so(rows: Rows) -> None:
     assert "regression.onnx" in missing["regression_sharpened"]
 
 
-def test_the_opened_chain_runs_as_the_composed_graph(tiny: Bundle) -> None:
-    pictures = batch()
-    with ExitStack() as closing:
-        backend = OnnxRuntime(threads=1)
-        opened = open_chain(tiny, backend, closing)
-        model = closing.enter_context(LatentDiffusion(tiny, backend))
-        staged = opened.decode(opened.latents(pictures.lr), pictures.lr)
-        np.testing.assert_allclose(staged, model_row(model, fidelity=1, seed=0)(pictures), atol=1e-5)
-
-
 def test_each_seed_has_its_own_noise_and_each_picture_the_same(tiny: Bundle) -> None:
     seen: list[np.ndarray] = []
 
@@ -134,8 +121,8 @@ def test_each_seed_has_its_own_noise_and_each_picture_the_same(tiny: Bundle) -> 
 
 def test_a_bundle_of_another_degradation_is_refused(tiny: Bundle) -> None:
     cubic = replace(tiny.manifest, input=replace(tiny.manifest.input, degradation="cubic"))
-    with ExitStack() as closing, pytest.raises(UsageError, match="cannot be evaluated.*degradation area"):
-        open_chain(replace(tiny, manifest=cubic), OnnxRuntime(threads=1), closing)
+    with pytest.raises(UsageError, match="cannot be evaluated.*degradation area"):
+        check_protocol(replace(tiny, manifest=cubic))
 
 
 def test_absent_baselines_are_left_out(tmp_path: Path) -> None:
