@@ -1,0 +1,103 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.errors import EnvironmentFault
+from edge_sr.image import quality
+from edge_sr.image.phantom import chest_phantom
+from host_training.losses import Lpips, energy_score, picture_distance, window_distance
+
+
+def pair(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.rand((2, count, 1, 64, 64), generator=generator)
+    return first, second
+
+
+def test_the_window_distance_of_a_constant_difference_is_that_constant() -> None:
+    a, _ = pair()
+    assert window_distance(a, a + 0.25).item() == pytest.approx(0.25, abs=1e-6)
+    assert window_distance(a, a).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_the_window_distance_is_a_norm_within_windows() -> None:
+    a, b = pair()
+    assert window_distance(a, b) == window_distance(b, a)
+    torch.testing.assert_close(window_distance(a, a + 3 * (b - a)), 3 * window_distance(a, b))
+    spot = torch.zeros(1, 1, 32, 32)
+    spot[..., 0, 0] = 1  # root mean square: 1/2, 1/8 and 1/32 in the windows it lies in, nothing in the others
+    expected = (1 / 2 / 256 + 1 / 8 / 16 + 1 / 32) / 3
+    assert window_distance(spot, torch.zeros_like(spot)).item() == pytest.approx(expected, abs=2e-5)
+
+
+def test_the_gradient_at_a_perfect_answer_is_finite() -> None:
+    a = pair()[0].requires_grad_()
+    picture_distance(a, a.detach(), squared=20.0).backward()
+    assert a.grad is not None and bool(a.grad.isfinite().all())
+
+
+def test_the_squared_error_is_added_with_its_weight() -> None:
+    a, b = pair()
+    extra = picture_distance(a, b, squared=7.0) - picture_distance(a, b, squared=0.0)
+    torch.testing.assert_close(extra, 7 * (a - b).square().mean())
+
+
+@pytest.mark.parametrize("squared", [0.0, 20.0])
+def test_without_spread_the_energy_score_is_the_distance(squared: float) -> None:
+    a, b = pair()
+    score = energy_score(a, a, b, spread=0.0, squared=squared)
+    torch.testing.assert_close(score, picture_distance(a, b, squared=squared))
+
+
+def test_the_energy_score_is_least_at_the_true_spread() -> None:
+    """The truth is white noise: samples of its deviation score best, without the spread term the narrowest do."""
+    generator = torch.Generator().manual_seed(0)
+    truth, first, second = torch.randn((3, 64, 1, 64, 64), generator=generator) * 0.1
+    scales = (0.0, 0.5, 1.0, 1.5)
+
+    def best(spread: float) -> float:
+        scores = [energy_score(first * s, second * s, truth, spread=spread, squared=0.0).item() for s in scales]
+        return scales[int(np.argmin(scores))]
+
+    assert best(1.0) == 1.0
+    assert best(0.0) == 0.0
+
+
+def test_missing_lpips_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match=r"none\.safetensors: no LPIPS weights here"):
+        Lpips(tmp_path / "none.safetensors")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    if "EDGE_SR_DATA" not in os.environ:
+        pytest.skip("EDGE_SR_DATA names no folder with the LPIPS weights")
+    return Path(os.environ["EDGE_SR_DATA"]) / "lpips"
+
+
+def test_lpips_is_the_network_that_evaluation_runs(folder: Path) -> None:
+    hr = chest_phantom().astype(np.float32)
+    blurred = [cv2.GaussianBlur(hr, (0, 0), sigma) for sigma in (1.0, 3.0)]
+    with OnnxRuntime(threads=1).open(folder / "lpips_squeeze_v0.1.onnx") as session:
+        expected = [quality.lpips(session, sr, hr) for sr in blurred]
+    sr, truth = (torch.from_numpy(np.stack(pictures)[:, None] / 255) for pictures in (blurred, [hr, hr]))
+    lpips = Lpips(folder / "lpips_squeeze_v0.1.safetensors")
+    assert [lpips(sr[i : i + 1], truth[:1]).item() for i in range(2)] == pytest.approx(expected, abs=1e-5)
+    assert lpips(sr, truth).item() == pytest.approx(np.mean(expected), abs=1e-5)
+
+
+def test_lpips_gives_a_gradient_to_the_picture_alone(folder: Path) -> None:
+    lpips = Lpips(folder / "lpips_squeeze_v0.1.safetensors")
+    sr, hr = pair(1)
+    lpips(sr.requires_grad_(), hr.requires_grad_()).backward()
+    assert sr.grad is not None and bool(sr.grad.abs().sum() > 0)
+    assert hr.grad is None and not any(value.requires_grad for value in lpips.parameters())
