@@ -6,7 +6,6 @@ Every file is checked in ONNX Runtime against PyTorch before it is packed. The n
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import warnings
@@ -22,13 +21,14 @@ from torch import Tensor, nn
 
 from build_engines.compose import compose, shape_of
 from edge_sr import __version__
-from edge_sr.artifacts.bundle import write_bundle
+from edge_sr.artifacts.bundle import file_sha256, write_bundle
 from edge_sr.artifacts.manifest import DiffusionSpec, InputSpec, Manifest, NetworkFile, SamplerDefaults
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.cli.lazy_group import examples
 from edge_sr.errors import IntegrityError
 from edge_sr.image.consistency import project
 from edge_sr.tensors import TensorSpec
+from host_training.data.protocol import listing
 from host_training.loop import CONFIGS, load_weights, read_config
 from host_training.model_card import model_card
 from host_training.nets.feedforward import FeedForward
@@ -206,11 +206,11 @@ def provenance(runs: Path, data: Path | None) -> dict[str, object]:
     weights = runs / "diffusion" / "joint" / "weights.safetensors"
     record: dict[str, object] = {
         "code_version": __version__,
-        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "weights_sha256": file_sha256(weights),
         "training_data": "NIH ChestX-ray14 (Wang et al. 2017), training split of the protocol in docs/training.md",
     }
     if data:
-        record["data_manifest_sha256"] = hashlib.sha256((data / "MANIFEST.csv").read_bytes()).hexdigest()
+        record["data_manifest_sha256"] = file_sha256(listing(data))
     return record
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from edge_sr.errors import EdgeSRError, IntegrityError, UsageError
+from edge_sr.image.atomic import write_atomically
 from host_training.nets.blocks import channels_last
 
 if sys.version_info >= (3, 11):
@@ -86,7 +87,8 @@ class Trainer:
     def __init__(
         self, folder: Path, networks: Mapping[str, nn.Module], schedule: Schedule, *, origin: str = ""
     ) -> None:
-        self.folder, self.schedule, self.origin, self.step = folder, schedule, origin, 0
+        self.folder, self.schedule, self.origin = folder, schedule, origin
+        self.step, self.seconds = 0, 0.0
         self.networks = nn.ModuleDict(dict(networks))
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.networks.to(self.device)
@@ -119,12 +121,13 @@ class Trainer:
         self.resume()
         last = self.schedule.steps if until is None else min(until, self.schedule.steps)
         bar = tqdm(total=self.schedule.steps, initial=self.step, desc=self.folder.name, unit="step", mininterval=5)
-        start = time.monotonic()
+        start = time.monotonic() - self.seconds
         while self.step < last:
             loss, parts = self.one_step(loss_of)
             bar.update()
+            self.seconds = time.monotonic() - start
             if self.step % 50 == 0:
-                self.log({"loss": loss, **parts, "seconds": time.monotonic() - start})
+                self.log({"loss": loss, **parts, "seconds": self.seconds})
                 bar.set_postfix(loss=f"{loss:.4f}")
             if self.step % self.schedule.checkpoint_every == 0 or self.step == last:
                 self.save()
@@ -183,7 +186,8 @@ class Trainer:
 
     def metadata(self) -> dict[str, str]:
         """What a checkpoint says of itself."""
-        return {"step": str(self.step), "schedule": json.dumps(asdict(self.schedule)), "origin": self.origin}
+        state = {"step": str(self.step), "seconds": f"{self.seconds:.1f}"}
+        return {**state, "schedule": json.dumps(asdict(self.schedule)), "origin": self.origin}
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint, if there is one.
@@ -201,13 +205,21 @@ class Trainer:
             self.networks.load_state_dict(part_of(tensors, "weights"))
         except RuntimeError as fault:
             raise IntegrityError("this checkpoint holds other networks", where=path, hint=ANEW) from fault
-        self.step = int(metadata["step"])
+        self.step, self.seconds = int(metadata["step"]), float(metadata.get("seconds", 0))
+        self.forget_after(self.step)
         self.average = {k: v.to(self.device) for k, v in part_of(tensors, "average").items()}
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in part_of(tensors, "optimiser").items():
             index, key = name.split(".")
             moments.setdefault(int(index), {})[key] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+
+    def forget_after(self, step: int) -> None:
+        """Drop the log's lines of steps that a killed training did after its last checkpoint; they are done again."""
+        log = self.folder / "metrics.jsonl"
+        if log.is_file():
+            lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= step]
+            write_atomically(log, "".join(f"{line}\n" for line in lines).encode(), overwrite=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -223,6 +235,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, metadata: dict[s
     """A safetensors file that is either the old or the new one, whenever the process is stopped."""
     part = path.with_name(f".{path.name}.part")
     save_file({name: value.contiguous() for name, value in tensors.items()}, part, metadata=metadata)
+    part.chmod(0o644)  # safetensors writes 0600; weights are no secret
     part.replace(path)
 
 

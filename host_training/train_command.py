@@ -32,7 +32,9 @@ TRAININGS = {"autoencoder": train_autoencoder, "feedforward": train_feedforward,
 )
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Output folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file; the default is the shipped one.")
-@click.option("--until", type=click.IntRange(min=1), help="Stop after this step (of each stage), to go on later.")
+@click.option(
+    "--until", type=click.IntRange(min=1), help="Stop after this step of the stage in progress, to go on later."
+)
 def train(network: str, data: Path, runs: Path, config: Path | None, until: int | None) -> None:
     """Train NETWORK into RUNS/NETWORK. The diffusion model wants the autoencoder first.
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from host_training.data.protocol import HR_SIDE, hr_of, lr_of, pictures_of
+from edge_sr.artifacts.bundle import file_sha256
+from host_training.data.protocol import HR_SIDE, hr_of, listing, lr_of, pictures_of
 
 
 def load_hr(data_dir: Path, split: str, *, cache_dir: Path) -> np.ndarray:
     """Every HR picture of a split: (n, 256, 256) uint8, kept in ``cache_dir`` after the first call."""
-    cached = cache_dir / f"hr-{split}.npy"
+    cached = cache_dir / f"hr-{split}-{file_sha256(listing(data_dir))[:8]}.npy"
     if not cached.is_file():
         pictures = pictures_of(data_dir, split)
         stack = np.stack([hr_of(p.path) for p in tqdm(pictures, desc=f"reading {split}", unit="picture")])

@@ -37,16 +37,22 @@ def split_of(patient_id: str) -> str:
     return "train" if u < 0.7 else "validation" if u < 0.9 else "test"
 
 
-def read_index(data_dir: Path, *, folder: str = "nih") -> list[Picture]:
-    """The pictures of one folder of the data set, in the order of their names.
-
-    Raises EnvironmentFault where ``data_dir`` has no MANIFEST.csv or lists nothing for ``folder``.
-    """
+def listing(data_dir: Path) -> Path:
+    """The data set's MANIFEST.csv. Raises EnvironmentFault where there is none."""
     manifest = data_dir / "MANIFEST.csv"
     if not manifest.is_file():
         raise EnvironmentFault(
             "no MANIFEST.csv here", where=data_dir, expected="the data folder", hint="export EDGE_SR_DATA=FOLDER"
         )
+    return manifest
+
+
+def read_index(data_dir: Path, *, folder: str = "nih") -> list[Picture]:
+    """The pictures of one folder of the data set, in the order of their names.
+
+    Raises EnvironmentFault where ``data_dir`` has no MANIFEST.csv or lists nothing for ``folder``.
+    """
+    manifest = listing(data_dir)
     with manifest.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["path"].startswith(f"{folder}/")]
     if not rows:

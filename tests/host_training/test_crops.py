@@ -59,6 +59,18 @@ def test_pictures_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "MANIFEST.csv").write_text("path,source,patient_id\nnih/0.png,nih,x\nnih/1.png,nih,y\n")
     first = load_hr(tmp_path, "train", cache_dir=tmp_path / "runs")
     assert first.shape == (2, 256, 256) and first.dtype == np.uint8
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["hr-train.npy"]
+    (cached,) = (tmp_path / "runs").iterdir()
+    assert cached.match("hr-train-*.npy")
     (tmp_path / "nih/0.png").unlink()
     np.testing.assert_array_equal(load_hr(tmp_path, "train", cache_dir=tmp_path / "runs"), first)
+
+
+def test_another_listing_is_another_cache(tmp_path: Path) -> None:
+    (tmp_path / "nih").mkdir()
+    for seed in range(2):
+        cv2.imwrite(str(tmp_path / f"nih/{seed}.png"), chest_phantom(512, seed=seed))
+    counts = []
+    for rows in ("nih/0.png,nih,x\n", "nih/0.png,nih,x\nnih/1.png,nih,y\n"):
+        (tmp_path / "MANIFEST.csv").write_text(f"path,source,patient_id\n{rows}")
+        counts.append(len(load_hr(tmp_path, "train", cache_dir=tmp_path / "runs")))
+    assert counts == [1, 2]

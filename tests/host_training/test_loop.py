@@ -79,6 +79,20 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path: Path) -> N
     assert equal(trained(tmp_path / "killed").average, unbroken.average)
 
 
+def test_the_log_forgets_what_a_killed_training_did_after_its_checkpoint(tmp_path: Path) -> None:
+    trained(tmp_path, until=3)
+    with (tmp_path / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 5, "loss": 1.0}\n')
+    trained(tmp_path)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps) and 5 not in steps
+
+
+def test_the_seconds_go_on_where_they_stopped(tmp_path: Path) -> None:
+    spent = trained(tmp_path, until=3).seconds
+    assert trained(tmp_path).seconds > spent > 0
+
+
 def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
     trained(tmp_path)
     before = (tmp_path / "weights.safetensors").read_bytes()
