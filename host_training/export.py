@@ -31,8 +31,8 @@ from edge_sr.tensors import TensorSpec
 from host_training.data.protocol import listing
 from host_training.loop import CONFIGS, load_weights, read_config
 from host_training.model_card import model_card
+from host_training.nets.edge_model import EdgeModel
 from host_training.nets.feedforward import FeedForward
-from host_training.train_diffusion import EdgeModel
 
 OPSET = 20
 TILE, SCALE, LATENT_STRIDE = 64, 4, 2

@@ -13,26 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from edge_sr.diffusion.samplers import SamplerTable, sampler_table
-from edge_sr.diffusion.schedule import make_alphas_cumprod
 from host_training.data.crops import crop_batch, load_hr, unit
 from host_training.data.protocol import lr_of
 from host_training.loop import Schedule, Trainer, load_weights, read_checkpoint, read_config, write_tensors
 from host_training.losses import Lpips, energy_score, picture_distance
-from host_training.nets.autoencoder import LATENT_CHANNELS, Decoder, HREncoder
+from host_training.nets.autoencoder import LATENT_CHANNELS
 from host_training.nets.blocks import project
-from host_training.nets.lr_encoder import LREncoder
-from host_training.nets.unet_lite import UNetLite
+from host_training.nets.edge_model import EdgeModel
 from host_training.validation import psnr_of, validation_pairs
 
-STEP_COUNTS, STEP_COUNT_SHARES = (1, 2, 4), (0.7, 0.15, 0.15)
+STEP_COUNTS, STEP_COUNT_SHARES = (1, 2, 4), (0.8, 0.1, 0.1)
+FIDELITY_SHARES = (0.4, 0.4, 0.2)  # of the batches: at 1, at 0, anywhere between
 
 
 def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | None = None) -> None:
@@ -62,47 +59,6 @@ def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | Non
         weights = settings["loss"] | ({} if stage == "joint" else {"anchor": 0.0})
         loss = image_loss(nets, trainer, hr, lpips, weights)
         trainer.run(loss, validate=figures(nets, trainer, data_dir, out.parent, lpips), until=until)
-
-
-class EdgeModel:
-    """The four networks, and how the denoiser is unrolled."""
-
-    def __init__(self, settings: dict[str, Any]) -> None:
-        self.hr_encoder, self.decoder = HREncoder(**settings["hr_encoder"]), Decoder(**settings["decoder"])
-        self.encoder = LREncoder(**settings["encoder"])
-        width = settings["encoder"]["width"]
-        channels = LATENT_CHANNELS + width
-        self.denoiser = UNetLite(channels, LATENT_CHANNELS, time_after_relu=False, **settings["denoiser"])
-        self.alphas_cumprod = make_alphas_cumprod(**settings["diffusion"])
-
-    def freeze(self) -> None:
-        """The autoencoder stays as it was trained, until ``learnt`` hands out its decoder."""
-        self.hr_encoder.requires_grad_(False)
-        self.decoder.requires_grad_(False)
-
-    def learnt(self, *, decoder: bool) -> dict[str, torch.nn.Module]:
-        """What a stage trains, under the names of its weights file."""
-        nets: dict[str, torch.nn.Module] = {"encoder": self.encoder, "denoiser": self.denoiser}
-        if decoder:
-            nets["decoder"] = self.decoder.requires_grad_(True)
-        return nets
-
-    def table(self, steps: int) -> SamplerTable:
-        """DDIM, which draws no noise on its way."""
-        return sampler_table("ddim", self.alphas_cumprod, num_inference_steps=steps, prediction_type="sample")
-
-    def unroll(self, noise: Tensor, cond: Tensor, table: SamplerTable) -> Tensor:
-        """``edge_sr.diffusion.samplers.sample`` for a deterministic table, differentiable."""
-        z = noise
-        for k, timestep in enumerate(table.timesteps):
-            out = self.denoiser(z, cond, torch.tensor([timestep], device=z.device)).float()
-            x0 = float(table.p[k]) * z + float(table.q[k]) * out
-            z = float(table.c[k]) * z + float(table.d[k]) * x0
-        return z
-
-    def upscale(self, lr: Tensor, noise: Tensor, table: SamplerTable) -> Tensor:
-        """(N, 1, h, w) in [0, 1] and (N, 4, h/2, w/2) -> (N, 1, 4h, 4w), after one round of the projection."""
-        return project(self.decoder(self.unroll(noise, self.encoder(lr), table), lr), lr)
 
 
 @torch.no_grad()
@@ -165,7 +121,7 @@ def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, 
         pair = crop_batch(hr, seed=schedule.seed, step=step, batch=schedule.batch, size=schedule.crop)
         truth, lr = (torch.from_numpy(x).to(trainer.device) for x in pair)
         rng = np.random.Generator(np.random.PCG64([schedule.seed, step, 1]))
-        fidelity = float(rng.choice([1.0, 0.0, rng.uniform()], p=[0.35, 0.4, 0.25]))
+        fidelity = float(rng.choice([1.0, 0.0, rng.uniform()], p=FIDELITY_SHARES))
         table = nets.table(int(rng.choice(STEP_COUNTS, p=STEP_COUNT_SHARES)))
         with torch.no_grad():
             clean = nets.hr_encoder(truth).float()

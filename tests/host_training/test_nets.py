@@ -13,10 +13,10 @@ from edge_sr.image.consistency import project as project_reference
 from host_training.loop import CONFIGS, read_config
 from host_training.nets.autoencoder import Decoder, HREncoder
 from host_training.nets.blocks import BicubicPhases, project
+from host_training.nets.edge_model import EdgeModel
 from host_training.nets.feedforward import FeedForward
 from host_training.nets.lr_encoder import LREncoder
 from host_training.nets.unet_lite import TimedBlock, UNetLite, sinusoidal_embedding
-from host_training.train_diffusion import EdgeModel
 
 
 @pytest.fixture(autouse=True)
