@@ -131,16 +131,19 @@ def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, 
         noises = torch.randn((2, *clean.shape), generator=generator).to(trainer.device) * (1 - fidelity)
         count = 2 if fidelity < 1 else 1
         samples = [project(nets.decoder(nets.unroll(noise, cond, table), lr), lr) for noise in noises[:count]]
-        score = energy_score(samples[0], samples[-1], truth, spread=1 - fidelity, squared=weights["squared"])
+
+        def at(name: str) -> float:
+            return fidelity * weights[f"{name}_at_1"] + (1 - fidelity) * weights[f"{name}_at_0"]
+
+        score = energy_score(samples[0], samples[-1], truth, spread=1 - fidelity, squared=at("squared"))
         few = max(1, schedule.batch // 4)
-        perceptual_weight = weights["lpips_at_1"] + (1 - fidelity) * (weights["lpips_at_0"] - weights["lpips_at_1"])
-        perceptual = lpips(samples[0][:few], truth[:few]) if perceptual_weight else torch.zeros(())
-        loss = score + perceptual_weight * perceptual
+        perceptual = lpips(samples[0][:few], truth[:few])
+        loss = at("score") * score + at("lpips") * perceptual
         loss = loss + weights["latent"] * noisy_latent_error(nets, trainer, step, clean, cond)
         if weights["anchor"]:
             blurred = clean + weights["latent_noise"] * torch.randn(clean.shape, generator=generator).to(trainer.device)
             rebuilt = project(nets.decoder(blurred, lr), lr)
-            loss = loss + weights["anchor"] * picture_distance(rebuilt, truth, squared=weights["squared"])
+            loss = loss + weights["anchor"] * picture_distance(rebuilt, truth, squared=weights["squared_at_1"])
         return loss, {"fidelity": fidelity, "score": score.item(), "lpips": perceptual.item()}
 
     return loss_of
