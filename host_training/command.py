@@ -20,8 +20,8 @@ group = LazyGroup(
     help="Train the edge model, evaluate it honestly, and pack it as a bundle.",
     epilog=examples(
         "edge-sr-host train autoencoder --runs runs",
-        "edge-sr-host train diffusion --runs runs",
         "edge-sr-host train feedforward --runs runs",
+        "edge-sr-host train diffusion --runs runs",
         "edge-sr-host export --runs runs -o bundle",
         "edge-sr-host evaluate bundle --out evaluation",
     ),

@@ -191,11 +191,11 @@ def training_record(runs: Path, staging: Path) -> None:
     """The configurations and the validation figures of each stage, under staging/training."""
     folder = staging / "training"
     folder.mkdir()
-    for config in ("autoencoder", "diffusion"):
+    for config in ("autoencoder", "feedforward", "diffusion"):
         (folder / f"{config}.toml").write_bytes((CONFIGS / f"{config}.toml").read_bytes())
     log = {
         stage: [json.loads(line) for line in (runs / stage / "metrics.jsonl").read_text().splitlines()]
-        for stage in ("autoencoder", "diffusion/latent", "diffusion/image", "diffusion/joint")
+        for stage in ("autoencoder", "feedforward", "diffusion/latent", "diffusion/distil", "diffusion/joint")
     }
     kept = {stage: [record for record in lines if record["step"] % 500 == 0] for stage, lines in log.items()}
     (folder / "log.json").write_text(json.dumps(kept, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -12,17 +13,20 @@ from torch import Tensor, nn
 from edge_sr.errors import EnvironmentFault
 from host_training.nets.blocks import channels_last
 
-WINDOWS = (2, 8, 32)
+WINDOWS = (2, 8, 32)  # pixels
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""Two batches (N, C, H, W) -> scalar."""
 
 
-def window_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Root mean squared difference within windows of 2, 8 and 32 pixels, averaged: (N, 1, H, W) twice -> scalar.
+def window_distance(a: Tensor, b: Tensor, *, windows: Sequence[int] = WINDOWS) -> Tensor:
+    """Root mean squared difference within square windows of these sizes, averaged: (N, C, H, W) twice -> scalar.
 
     A norm (not its square) over small patches: with it the energy score below is a proper scoring rule for how pixels
     vary together, and its deterministic form estimates a spatial median.
     """
-    squared = (a - b).square()
-    return torch.stack([(F.avg_pool2d(squared, k, k) + 1e-10).sqrt().mean() for k in WINDOWS]).mean()
+    squared = (a - b).square().mean(1, keepdim=True)
+    return torch.stack([(F.avg_pool2d(squared, k, k) + 1e-10).sqrt().mean() for k in windows]).mean()
 
 
 def picture_distance(a: Tensor, b: Tensor, *, squared: float) -> Tensor:
@@ -34,14 +38,14 @@ def picture_distance(a: Tensor, b: Tensor, *, squared: float) -> Tensor:
     return window_distance(a, b) + squared * F.mse_loss(a, b)
 
 
-def energy_score(first: Tensor, second: Tensor, truth: Tensor, *, spread: float, squared: float) -> Tensor:
+def energy_score(first: Tensor, second: Tensor, truth: Tensor, *, spread: float, distance: Distance) -> Tensor:
     """E d(x, y) - spread/2 E d(x, x') from two samples of one posterior (Gneiting and Raftery 2007, eq. 21).
 
     spread 1 is the proper score: its minimum is the posterior itself. spread 0 asks for the central estimate, values
     between shrink the samples towards it: the fidelity knob.
     """
-    error = (picture_distance(first, truth, squared=squared) + picture_distance(second, truth, squared=squared)) / 2
-    return error - spread / 2 * picture_distance(first, second, squared=squared)
+    error = (distance(first, truth) + distance(second, truth)) / 2
+    return error - spread / 2 * distance(first, second)
 
 
 class Fire(nn.Module):

@@ -36,7 +36,7 @@ TRAININGS = {"autoencoder": train_autoencoder, "feedforward": train_feedforward,
     "--until", type=click.IntRange(min=1), help="Stop after this step of the stage in progress, to go on later."
 )
 def train(network: str, data: Path, runs: Path, config: Path | None, until: int | None) -> None:
-    """Train NETWORK into RUNS/NETWORK. The diffusion model wants the autoencoder first.
+    """Train NETWORK into RUNS/NETWORK. The diffusion model wants the other two first.
 
     Called again with the same arguments it goes on from its checkpoint. The learning rate, the loss and the figures on
     the validation split are in metrics.jsonl.

@@ -1,17 +1,19 @@
-"""Train the edge model's LR encoder and denoiser: ``edge-sr-host train diffusion``, after the autoencoder.
+"""Train the edge model's LR encoder and denoiser: ``edge-sr-host train diffusion``.
 
-Three stages, each from the weights of the one before:
+The autoencoder comes first, and the feed-forward regression, which is the teacher of the central estimate. Three
+stages, each from the weights of the one before:
 
 1. latent: the classic loss, predicting clean latents from noisy ones at a random timestep, on cached latents.
-2. image: the denoiser is unrolled for the 1, 2 or 4 steps a device runs and judged on the projected picture; the
-   decoder is frozen, so what the picture needs has to go through the latents.
-3. joint: the same, with the decoder learning too, on what the denoiser really gives it. It keeps rebuilding HR from
-   true latents meanwhile, so that the latents keep their meaning and the diffusion does not become decoration.
+2. distil: the denoiser is unrolled for the 1, 2 or 4 steps a device runs. At fidelity 1 it learns the latents of the
+   regression's picture, at fidelity 0 to sample the latents of the truth. The decoder is not needed, let alone trained.
+3. joint: judged on the projected picture, with the decoder learning too, on what the denoiser really gives it. It keeps
+   rebuilding HR from true latents meanwhile, so that the latents keep their meaning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +21,25 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from edge_sr.diffusion.samplers import SamplerTable
 from host_training.data.crops import crop_batch, load_hr, unit
 from host_training.data.protocol import lr_of
 from host_training.loop import Schedule, Trainer, load_weights, read_checkpoint, read_config, write_tensors
-from host_training.losses import Lpips, energy_score, picture_distance
+from host_training.losses import Lpips, energy_score, picture_distance, window_distance
 from host_training.nets.autoencoder import LATENT_CHANNELS
 from host_training.nets.blocks import project
 from host_training.nets.edge_model import EdgeModel
+from host_training.nets.feedforward import FeedForward
 from host_training.validation import psnr_of, validation_pairs
 
 STEP_COUNTS, STEP_COUNT_SHARES = (1, 2, 4), (0.8, 0.1, 0.1)
-FIDELITY_SHARES = (0.4, 0.4, 0.2)  # of the batches: at 1, at 0, anywhere between
+FIDELITY_SHARES = (0.5, 0.35, 0.15)  # of the batches: at 1, at 0, anywhere between
+LATENT_WINDOWS = (1, 4, 16)  # positions
+ANCHOR_EVERY = 4  # steps; it costs as much as the rest of a step at fidelity 1
 
 
 def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | None = None) -> None:
-    """out gets one folder a stage; the trained autoencoder is expected beside it.
+    """out gets one folder a stage; the trained autoencoder and feed-forward regression are expected beside it.
 
     until: stop after this step of the stage that is in progress, to go on later; a stage begins when the one before it
     is finished.
@@ -50,14 +56,21 @@ def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | Non
     trainer.run(latent_loss(nets, trainer, latents, hr), validate=no_figures, until=until)
 
     lpips = Lpips(data_dir / "lpips" / "lpips_squeeze_v0.1.safetensors").to(trainer.device)
-    for stage, before in (("image", "latent"), ("joint", "image")):
+    for stage, before in (("distil", "latent"), ("joint", "distil")):
         if not trainer.finished:
             return
-        learnt = nets.learnt(decoder=stage == "joint")
         origin = load_weights(out / before / "weights.safetensors", encoder=nets.encoder, denoiser=nets.denoiser)
-        trainer = Trainer(out / stage, learnt, Schedule(**settings[stage]), origin=origin)
-        weights = settings["loss"] | ({} if stage == "joint" else {"anchor": 0.0})
-        loss = image_loss(nets, trainer, hr, lpips, weights)
+        trainer = Trainer(
+            out / stage, nets.learnt(decoder=stage == "joint"), Schedule(**settings[stage]), origin=origin
+        )
+        nets.hr_encoder.to(trainer.device)
+        nets.decoder.to(trainer.device)
+        if stage == "distil":
+            regression = FeedForward(**settings["regression"]).requires_grad_(False).to(trainer.device)
+            load_weights(out.parent / "feedforward" / "weights.safetensors", generator=regression)
+            loss = distil_loss(nets, trainer, hr, regression)
+        else:
+            loss = image_loss(nets, trainer, hr, lpips, settings["loss"])
         trainer.run(loss, validate=figures(nets, trainer, data_dir, out.parent, lpips), until=until)
 
 
@@ -108,40 +121,79 @@ def noisy_latent_error(nets: EdgeModel, trainer: Trainer, step: int, clean: Tens
     return (predicted - clean).square().mean()
 
 
+def distil_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, regression: FeedForward) -> LossOf:
+    """Stage 2, in the latents: squared error to the regression's at fidelity 1, energy score of the truth's at 0.
+
+    Through the decoder the same aims are learnt many times slower: its slope in the latents is small and crooked.
+    """
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        truth, lr = training_pair(trainer, hr, step)
+        fidelity, table = drawn(nets, trainer, step)
+        with torch.no_grad():
+            clean = nets.hr_encoder(truth).float()
+            central = nets.hr_encoder(project(regression(lr), lr)).float()
+        cond = nets.encoder(lr)
+        samples = [nets.unroll(noise, cond, table) for noise in two_noises(trainer, step, clean, fidelity)]
+        error = torch.stack([(sample - central).square().mean() for sample in samples]).mean()
+        distance = partial(window_distance, windows=LATENT_WINDOWS)
+        score = energy_score(samples[0], samples[-1], clean, spread=1.0, distance=distance)
+        loss = fidelity * error + (1 - fidelity) * score
+        loss = loss + 0.1 * noisy_latent_error(nets, trainer, step, clean, cond)
+        return loss, {"fidelity": fidelity, "error": error.item(), "score": score.item()}
+
+    return loss_of
+
+
+def training_pair(trainer: Trainer, hr: np.ndarray, step: int) -> tuple[Tensor, Tensor]:
+    """HR and LR crops of one step."""
+    schedule = trainer.schedule
+    pair = crop_batch(hr, seed=schedule.seed, step=step, batch=schedule.batch, size=schedule.crop)
+    return torch.from_numpy(pair[0]).to(trainer.device), torch.from_numpy(pair[1]).to(trainer.device)
+
+
+def drawn(nets: EdgeModel, trainer: Trainer, step: int) -> tuple[float, SamplerTable]:
+    """Fidelity and number of sampler steps of one training step."""
+    rng = np.random.Generator(np.random.PCG64([trainer.schedule.seed, step, 1]))
+    fidelity = float(rng.choice([1.0, 0.0, rng.uniform()], p=FIDELITY_SHARES))
+    return fidelity, nets.table(int(rng.choice(STEP_COUNTS, p=STEP_COUNT_SHARES)))
+
+
+def two_noises(trainer: Trainer, step: int, like: Tensor, fidelity: float) -> list[Tensor]:
+    """The noise of two samples, scaled as at run time; one of zeros at fidelity 1."""
+    noises = torch.randn((2, *like.shape), generator=trainer.generator(step)).to(like.device) * (1 - fidelity)
+    return list(noises if fidelity < 1 else noises[:1])
+
+
 def image_loss(nets: EdgeModel, trainer: Trainer, hr: np.ndarray, lpips: Lpips, weights: dict[str, float]) -> LossOf:
-    """Stages 2 and 3: the energy score of two samples of the projected picture, at a random fidelity.
+    """Stage 3: the energy score of two samples of the projected picture, at a random fidelity.
 
     At fidelity 1 there is no noise and the score is the plain distance; at 0 it is proper, its minimum the posterior.
     """
-    schedule = trainer.schedule
-    nets.hr_encoder.to(trainer.device)
-    nets.decoder.to(trainer.device)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        pair = crop_batch(hr, seed=schedule.seed, step=step, batch=schedule.batch, size=schedule.crop)
-        truth, lr = (torch.from_numpy(x).to(trainer.device) for x in pair)
-        rng = np.random.Generator(np.random.PCG64([schedule.seed, step, 1]))
-        fidelity = float(rng.choice([1.0, 0.0, rng.uniform()], p=FIDELITY_SHARES))
-        table = nets.table(int(rng.choice(STEP_COUNTS, p=STEP_COUNT_SHARES)))
+        truth, lr = training_pair(trainer, hr, step)
+        fidelity, table = drawn(nets, trainer, step)
         with torch.no_grad():
             clean = nets.hr_encoder(truth).float()
         cond = nets.encoder(lr)
-
-        generator = trainer.generator(step)
-        noises = torch.randn((2, *clean.shape), generator=generator).to(trainer.device) * (1 - fidelity)
-        count = 2 if fidelity < 1 else 1
-        samples = [project(nets.decoder(nets.unroll(noise, cond, table), lr), lr) for noise in noises[:count]]
+        latents = [nets.unroll(noise, cond, table) for noise in two_noises(trainer, step, clean, fidelity)]
+        samples = [project(nets.decoder(z, lr), lr) for z in latents]
 
         def at(name: str) -> float:
             return fidelity * weights[f"{name}_at_1"] + (1 - fidelity) * weights[f"{name}_at_0"]
 
-        score = energy_score(samples[0], samples[-1], truth, spread=1 - fidelity, squared=at("squared"))
-        few = max(1, schedule.batch // 4)
-        perceptual = lpips(samples[0][:few], truth[:few])
-        loss = at("score") * score + at("lpips") * perceptual
-        loss = loss + weights["latent"] * noisy_latent_error(nets, trainer, step, clean, cond)
-        if weights["anchor"]:
-            blurred = clean + weights["latent_noise"] * torch.randn(clean.shape, generator=generator).to(trainer.device)
+        distance = partial(picture_distance, squared=at("squared"))
+        score = energy_score(samples[0], samples[-1], truth, spread=1 - fidelity, distance=distance)
+        loss = at("score") * score + weights["latent"] * noisy_latent_error(nets, trainer, step, clean, cond)
+        perceptual = torch.zeros(())
+        if at("lpips"):
+            few = max(1, trainer.schedule.batch // 4)
+            perceptual = lpips(samples[0][:few], truth[:few])
+            loss = loss + at("lpips") * perceptual
+        if weights["anchor"] and step % ANCHOR_EVERY == 0:
+            noise = torch.randn(clean.shape, generator=trainer.generator(step)).to(trainer.device)
+            blurred = clean + weights["latent_noise"] * noise
             rebuilt = project(nets.decoder(blurred, lr), lr)
             loss = loss + weights["anchor"] * picture_distance(rebuilt, truth, squared=weights["squared_at_1"])
         return loss, {"fidelity": fidelity, "score": score.item(), "lpips": perceptual.item()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -54,7 +55,7 @@ def test_the_squared_error_is_added_with_its_weight() -> None:
 @pytest.mark.parametrize("squared", [0.0, 20.0])
 def test_without_spread_the_energy_score_is_the_distance(squared: float) -> None:
     a, b = pair()
-    score = energy_score(a, a, b, spread=0.0, squared=squared)
+    score = energy_score(a, a, b, spread=0.0, distance=partial(picture_distance, squared=squared))
     torch.testing.assert_close(score, picture_distance(a, b, squared=squared))
 
 
@@ -65,7 +66,9 @@ def test_the_energy_score_is_least_at_the_true_spread() -> None:
     scales = (0.0, 0.5, 1.0, 1.5)
 
     def best(spread: float) -> float:
-        scores = [energy_score(first * s, second * s, truth, spread=spread, squared=0.0).item() for s in scales]
+        scores = [
+            energy_score(first * s, second * s, truth, spread=spread, distance=window_distance).item() for s in scales
+        ]
         return scales[int(np.argmin(scores))]
 
     assert best(1.0) == 1.0

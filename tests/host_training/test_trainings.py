@@ -26,13 +26,14 @@ LOSS = "[loss]\nsquared = 20.0\nlatent_noise = 0.15\n"
 CONFIGS = {
     "autoencoder": f"[schedule]\n{PLAN}crop = 64\n{LOSS}lpips = 0.02\n{AUTOENCODER}",
     "feedforward": f"[schedule]\n{PLAN}crop = 64\n{LOSS}[generator]\nwidth = 8\ndepth = 1\n",
-    "diffusion": f"[latent]\n{PLAN}crop = 256\n[image]\n{PLAN}crop = 64\n[joint]\n{PLAN}crop = 32\n"
+    "diffusion": f"[latent]\n{PLAN}crop = 256\n[distil]\n{PLAN}crop = 64\n[joint]\n{PLAN}crop = 32\n"
     f"{LOSS}lpips_at_0 = 0.05\nlpips_at_1 = 0.002\nlatent = 0.002\nanchor = 0.3\n"
     "score_at_0 = 4.0\nscore_at_1 = 1.0\nsquared_at_0 = 10.0\nsquared_at_1 = 100.0\n"
     '[diffusion]\nbeta_schedule = "linear"\nnum_train_timesteps = 300\nrescale_betas_zero_snr = true\n'
-    f"{AUTOENCODER}[encoder]\nwidth = 8\ndepth = 1\n[denoiser]\nwidths = [8, 8, 16]\n",
+    f"{AUTOENCODER}[encoder]\nwidth = 8\ndepth = 1\n[denoiser]\nwidths = [8, 8, 16]\n"
+    "[regression]\nwidth = 8\ndepth = 1\n",
 }
-TRAININGS = {"autoencoder": train_autoencoder, "diffusion": train_diffusion, "feedforward": train_feedforward}
+TRAININGS = {"autoencoder": train_autoencoder, "feedforward": train_feedforward, "diffusion": train_diffusion}
 FIRES = {
     3: (64, 16, 64), 4: (128, 16, 64), 6: (128, 32, 128), 7: (256, 32, 128),
     9: (256, 48, 192), 10: (384, 48, 192), 11: (384, 64, 256), 12: (512, 64, 256),
@@ -101,7 +102,7 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
         ("autoencoder", {"hr_encoder", "decoder"}),
         ("feedforward", {"generator"}),
         ("diffusion/latent", {"encoder", "denoiser"}),
-        ("diffusion/image", {"encoder", "denoiser"}),
+        ("diffusion/distil", {"encoder", "denoiser"}),
         ("diffusion/joint", {"encoder", "denoiser", "decoder"}),
     ],
 )
@@ -128,11 +129,11 @@ def test_every_weight_is_learnt(runs: Path, stage: str) -> None:
 def test_the_decoder_learns_in_the_last_stage_alone(runs: Path) -> None:
     before, after = (part(weights(runs / stage), "decoder") for stage in ("autoencoder", "diffusion/joint"))
     assert before.keys() == after.keys() and not equal(before, after)
-    assert not part(weights(runs / "diffusion/image"), "decoder")
+    assert not part(weights(runs / "diffusion/distil"), "decoder")
 
 
 def test_a_stage_starts_from_the_one_before(runs: Path) -> None:
-    for before, after in (("latent", "image"), ("image", "joint")):
+    for before, after in (("latent", "distil"), ("distil", "joint")):
         old, new = (part(weights(runs / "diffusion" / stage), "denoiser") for stage in (before, after))
         moved = max(float((old[name] - new[name]).abs().max()) for name in old)
         assert 0 < moved < 4 * 1.5e-3  # four steps of AdamW, about 1e-3 each

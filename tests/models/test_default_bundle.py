@@ -9,7 +9,6 @@ import pytest
 
 from edge_sr.artifacts.bundle import Bundle, default_bundle
 from edge_sr.diffusion.noise import noise_field
-from edge_sr.image.bicubic import upsample_bicubic
 from edge_sr.image.consistency import area_mean
 from edge_sr.image.phantom import chest_phantom
 from edge_sr.image.radiograph import Radiograph, from_unit, to_unit
