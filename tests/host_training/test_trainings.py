@@ -26,7 +26,7 @@ LOSS = "[loss]\nsquared = 20.0\nlatent_noise = 0.15\n"
 CONFIGS = {
     "autoencoder": f"[schedule]\n{PLAN}crop = 64\n{LOSS}lpips = 0.02\n{AUTOENCODER}",
     "feedforward": f"[schedule]\n{PLAN}crop = 64\n{LOSS}[generator]\nwidth = 8\ndepth = 1\n",
-    "diffusion": f"[latent]\n{PLAN}crop = 256\n[distil]\n{PLAN}crop = 64\n[joint]\n{PLAN}crop = 32\n"
+    "diffusion": f"[latent]\n{PLAN}crop = 256\n[distil]\n{PLAN}crop = 128\n[joint]\n{PLAN}crop = 32\n"
     f"{LOSS}lpips_at_0 = 0.05\nlpips_at_1 = 0.002\nlatent = 0.002\nanchor = 0.3\n"
     "score_at_0 = 4.0\nscore_at_1 = 1.0\nsquared_at_0 = 10.0\nsquared_at_1 = 100.0\n"
     '[diffusion]\nbeta_schedule = "linear"\nnum_train_timesteps = 300\nrescale_betas_zero_snr = true\n'
