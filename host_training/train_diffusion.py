@@ -50,6 +50,8 @@ def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | Non
     autoencoder = out.parent / "autoencoder" / "weights.safetensors"
     origin = load_weights(autoencoder, hr_encoder=nets.hr_encoder, decoder=nets.decoder)
     nets.freeze()
+    regression = FeedForward(**settings["regression"]).requires_grad_(False)
+    load_weights(out.parent / "feedforward" / "weights.safetensors", generator=regression)
 
     trainer = Trainer(out / "latent", nets.learnt(decoder=False), Schedule(**settings["latent"]), origin=origin)
     latents = cached_latents(nets, hr, out / "latents.safetensors", trainer.device, autoencoder=origin)
@@ -66,9 +68,7 @@ def train_diffusion(config: Path, *, data_dir: Path, out: Path, until: int | Non
         nets.hr_encoder.to(trainer.device)
         nets.decoder.to(trainer.device)
         if stage == "distil":
-            regression = FeedForward(**settings["regression"]).requires_grad_(False).to(trainer.device)
-            load_weights(out.parent / "feedforward" / "weights.safetensors", generator=regression)
-            loss = distil_loss(nets, trainer, hr, regression)
+            loss = distil_loss(nets, trainer, hr, regression.to(trainer.device))
         else:
             loss = image_loss(nets, trainer, hr, lpips, settings["loss"])
         trainer.run(loss, validate=figures(nets, trainer, data_dir, out.parent, lpips), until=until)

@@ -75,6 +75,12 @@ def trained(name: str, data_dir: Path, runs: Path, *, until: int | None = None, 
     return runs / name
 
 
+def teachers(data_dir: Path, runs: Path) -> None:
+    """What the diffusion model's training starts from."""
+    for name in ("autoencoder", "feedforward"):
+        trained(name, data_dir, runs)
+
+
 @pytest.fixture(scope="module")
 def runs(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all three trainings in it."""
@@ -148,7 +154,7 @@ def test_a_training_resumes_exactly(data_dir: Path, runs: Path, tmp_path: Path, 
 
 
 def test_stages_resume_exactly(data_dir: Path, runs: Path, tmp_path: Path) -> None:
-    trained("autoencoder", data_dir, tmp_path)
+    teachers(data_dir, tmp_path)
     out = trained("diffusion", data_dir, tmp_path, until=2)
     assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["latent"]
     trained("diffusion", data_dir, tmp_path, seed=1)
@@ -156,7 +162,7 @@ def test_stages_resume_exactly(data_dir: Path, runs: Path, tmp_path: Path) -> No
 
 
 def test_another_autoencoder_makes_other_latents(data_dir: Path, tmp_path: Path) -> None:
-    trained("autoencoder", data_dir, tmp_path)
+    teachers(data_dir, tmp_path)
     out = trained("diffusion", data_dir, tmp_path, until=1)
     before = load_file(out / "latents.safetensors")["latents"]
     (tmp_path / "autoencoder" / "checkpoint.safetensors").unlink()
@@ -167,6 +173,8 @@ def test_another_autoencoder_makes_other_latents(data_dir: Path, tmp_path: Path)
     assert before.shape == after.shape == (3, 4, 32, 32) and not torch.equal(before, after)
 
 
-def test_the_diffusion_wants_the_autoencoder_first(data_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"autoencoder/weights\.safetensors: no such file"):
+@pytest.mark.parametrize("name", ["autoencoder", "feedforward"])
+def test_the_diffusion_wants_the_other_two_first(data_dir: Path, tmp_path: Path, name: str) -> None:
+    trained("feedforward" if name == "autoencoder" else "autoencoder", data_dir, tmp_path)
+    with pytest.raises(UsageError, match=rf"{name}/weights\.safetensors: no such file"):
         trained("diffusion", data_dir, tmp_path)
