@@ -197,7 +197,10 @@ def training_record(runs: Path, staging: Path) -> None:
         stage: [json.loads(line) for line in (runs / stage / "metrics.jsonl").read_text().splitlines()]
         for stage in ("autoencoder", "feedforward", "diffusion/latent", "diffusion/distil", "diffusion/joint")
     }
-    kept = {stage: [record for record in lines if record["step"] % 500 == 0] for stage, lines in log.items()}
+    kept = {
+        stage: [record for record in lines if record["step"] % 500 == 0 or record["step"] == lines[-1]["step"]]
+        for stage, lines in log.items()
+    }
     (folder / "log.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 

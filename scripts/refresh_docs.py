@@ -27,7 +27,7 @@ DOCUMENTS = ("README.md", "docs/evaluation.md", "docs/training.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SUMMARY_ROWS = {
     "bicubic": "bicubic",
-    "regression": "feed-forward regression of the same cost",
+    "regression": "feed-forward regression of about the same cost",
     "model_1": "edge-sr, fidelity 1 (default)",
     "model_05": "edge-sr, fidelity 0.5",
     "model_0": "edge-sr, fidelity 0",

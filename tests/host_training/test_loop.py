@@ -211,7 +211,7 @@ def test_weights_that_are_missing_or_others_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["autoencoder", "diffusion", "feedforward"])
 def test_the_shipped_configurations_are_read(name: str) -> None:
     settings = read_config(CONFIGS / f"{name}.toml")
-    stages = ("latent", "image", "joint") if name == "diffusion" else ("schedule",)
+    stages = ("latent", "distil", "joint") if name == "diffusion" else ("schedule",)
     for plan in (Schedule(**settings[stage]) for stage in stages):
         assert plan.warmup < plan.steps and plan.crop % 32 == 0  # the loss looks at windows of up to 32 pixels
 
