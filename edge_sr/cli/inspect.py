@@ -140,6 +140,13 @@ def _print_table(summary: Mapping[str, object], indent: int = 0) -> None:
             click.echo(f"{'':{indent}}{name}")
             _print_table(value, indent + 2)
         elif not isinstance(value, Mapping):
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            text = _listed(value) if isinstance(value, list) else str(value)
             shown = "-" if value is None else click.format_filename(text) or "-"  # a file's name may be no UTF-8
             click.echo(f"{'':{indent}}{name:<{width}}  {shown}")
+
+
+def _listed(values: list[Any]) -> str:
+    """Plain values side by side; a list of objects is no line of a table."""
+    if any(isinstance(value, Mapping) for value in values):
+        return f"{len(values)} entries, shown by --json"
+    return ", ".join(map(str, values))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sr.artifacts.bundle import Bundle
+from edge_sr.artifacts.bundle import Bundle, default_bundle
 from tests.conftest import RunCli
 
 
@@ -26,6 +26,13 @@ def test_a_bundle_is_verified_and_summed_up(cli: RunCli, fake: Bundle) -> None:
     assert document["networks"]["encoder"]["inputs"] == "lr float32[N, 1, 64, 64]"
     table = cli("inspect", fake.folder).stdout
     assert "4 files, every hash as listed" in table and "prediction_type" in table
+
+
+def test_the_evaluation_of_the_default_bundle_fits_a_screen(cli: RunCli) -> None:
+    table = cli("inspect", default_bundle()).stdout
+    assert "nih-test" in table and "entries, shown by --json" in table
+    assert max(map(len, table.splitlines())) < 200
+    assert len(json.loads(cli("inspect", default_bundle(), "--json").stdout)["evaluation"]["sets"]) == 2
 
 
 def test_a_changed_bundle_is_an_integrity_error(cli: RunCli, fake: Bundle) -> None:
