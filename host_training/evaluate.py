@@ -12,6 +12,7 @@ from edge_sr.cli.lazy_group import examples
 from host_training.evaluation.measure import BASELINES, evaluate
 from host_training.evaluation.pictures import SETS
 from host_training.evaluation.tables import markdown_tables
+from host_training.options import data_option
 
 __all__ = ["evaluate", "evaluate_command", "markdown_tables"]
 
@@ -25,13 +26,7 @@ __all__ = ["evaluate", "evaluate_command", "markdown_tables"]
     ),
 )
 @click.argument("bundle", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    envvar="EDGE_SR_DATA",
-    required=True,
-    help="Folder with MANIFEST.csv and the pictures. Also EDGE_SR_DATA.",
-)
+@data_option
 @click.option(
     "--set",
     "sets",

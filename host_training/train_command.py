@@ -8,6 +8,7 @@ import click
 
 from edge_sr.cli.lazy_group import examples
 from host_training.loop import CONFIGS
+from host_training.options import data_option
 from host_training.train_autoencoder import train_autoencoder
 from host_training.train_diffusion import train_diffusion
 from host_training.train_feedforward import train_feedforward
@@ -18,18 +19,13 @@ TRAININGS = {"autoencoder": train_autoencoder, "feedforward": train_feedforward,
 @click.command(
     epilog=examples(
         "edge-sr-host train autoencoder --runs runs",
+        "edge-sr-host train feedforward --runs runs",
         "edge-sr-host train diffusion --runs runs",
         "edge-sr-host train autoencoder --runs trial --config my.toml --until 100",
     )
 )
 @click.argument("network", type=click.Choice(list(TRAININGS)))
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    envvar="EDGE_SR_DATA",
-    required=True,
-    help="Folder with MANIFEST.csv and the pictures. Also EDGE_SR_DATA.",
-)
+@data_option
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Output folder.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file; the default is the shipped one.")
 @click.option(

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from edge_sr.errors import UsageError
 
-PredictionType = Literal["epsilon", "v_prediction", "sample"]
-DDPMVariance = Literal["beta", "posterior"]
 SAMPLERS = ("ddpm", "ddim", "dpmsolver++")
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 DDPM_VARIANCES = ("beta", "posterior")

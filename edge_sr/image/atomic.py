@@ -48,8 +48,8 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> 
     """Publish content under path: whole or not at all.
 
     Writes a hidden file beside the target, then renames it; whoever reads the folder sees no half file, nor does a
-    killed process leave one under that name. It does not wait for the disk (fsync took 3 to 12 ms where the whole
-    picture takes 10): after a power cut a picture of the last seconds may have to be made again.
+    killed process leave one under that name. It does not wait for the disk, which can take as long as the
+    picture itself: after a power cut a picture of the last seconds may have to be made again.
 
     UsageError when the target exists and overwrite is False, also when it appears in the same moment; EnvironmentFault
     for a full disk and for a folder that cannot be written.
