@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from fractions import Fraction
@@ -15,7 +15,7 @@ import numpy as np
 from edge_sr import __version__
 from edge_sr.diffusion.noise import noise_field
 from edge_sr.diffusion.samplers import NoiseOfStep
-from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError
+from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError, UsageError
 from edge_sr.image.atomic import write_atomically
 from edge_sr.image.compare import before_after
 from edge_sr.image.consistency import lr_rmse, project
@@ -29,14 +29,19 @@ NOTICE = "Not for diagnostic use. Detail beyond the low resolution picture was m
 OVERLAP = 16  # LR pixels; a quarter of a tile, see edge_sr.image.tiling
 LARGEST_BATCH = 8  # tiles a call: more gains nothing on a CPU and costs memory on a small board
 TEXT_KEY = "edge-sr"  # PNG text chunk that holds the provenance as JSON
+SPREAD_GAIN = 16  # of the spread picture: 255 stands for a deviation of 15.9 grey levels of 255
 
 
 @dataclass(frozen=True)
 class SRResult:
-    """pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB where the source had colour."""
+    """pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB where the source had colour.
+
+    spread: (H, W) float32, the standard deviation over the samples in units of the full range; None for one sample.
+    """
 
     pixels: np.ndarray
     provenance: Mapping[str, object]
+    spread: np.ndarray | None = None
 
 
 def upscale(
@@ -45,29 +50,68 @@ def upscale(
     *,
     seed: int | None = None,
     fidelity: float | None = None,
+    samples: int = 1,
     phases: Phases | None = None,
 ) -> SRResult:
     """Super-resolve one radiograph; the same input and options give the same result, bit for bit.
 
-    seed: of the noise field, 0 <= seed < 2**53. fidelity: 0 (all of the noise) to 1 (none). None: the model's default.
+    seed: of the noise field, 0 <= seed < 2**53. fidelity: 0 (all of the noise) to 1 (none). None: the model's default;
+    with several samples, 0.
+    samples: with more than one the result is the mean over the seeds from ``seed`` on, and has their spread. UsageError
+    where they cannot differ.
     phases: where the times of prepare, model, blend and finish are added.
     """
     phases = Phases() if phases is None else phases
     seed = model.seed if seed is None else seed
-    fidelity = model.fidelity if fidelity is None else fidelity
+    fidelity = chosen_fidelity(model, fidelity, samples=samples)
     with phases("prepare"):
         lr = to_unit(radiograph.pixels)  # (1, 1, h, w)
-    if model.tile is None:
-        with phases("model"):
-            sr = model(lr, noise=None, fidelity=fidelity)
-    else:
-        sr = _run_tiles(lr, model, model.tile, seed=seed if fidelity < 1 else None, fidelity=fidelity, phases=phases)
+    drawn = (_one_sample(lr, model, seed=seed + k, fidelity=fidelity, phases=phases) for k in range(samples))
+    sr, spread = _mean_and_spread(drawn, samples)
     with phases("finish"):
         pixels = from_unit(sr, radiograph.bit_depth)  # (H, W)
-        provenance = _provenance(radiograph, model, pixels, seed=seed, fidelity=fidelity)
+        provenance = _provenance(radiograph, model, pixels, seed=seed, fidelity=fidelity, samples=samples)
         if radiograph.chroma is not None:
             pixels = _with_chroma(pixels, radiograph.chroma)
-    return SRResult(pixels, provenance)
+    return SRResult(pixels, provenance, spread)
+
+
+def chosen_fidelity(model: SRModel, fidelity: float | None, *, samples: int) -> float:
+    """What is used where ``fidelity`` is asked for; UsageError where several samples cannot differ."""
+    if samples == 1:
+        return model.fidelity if fidelity is None else fidelity
+    if model.noise_shape(64, 64) is None:
+        raise UsageError("this model draws no noise, so its samples are all alike", where="samples", hint="--samples 1")
+    if fidelity == 1:
+        raise UsageError(
+            "at fidelity 1 there is no noise, so the samples are all alike", where="samples", hint="--fidelity 0"
+        )
+    return fidelity or 0.0
+
+
+def _one_sample(lr: np.ndarray, model: SRModel, *, seed: int, fidelity: float, phases: Phases) -> np.ndarray:
+    """(1, 1, h, w) -> (1, 1, h * scale, w * scale) for one seed."""
+    if model.tile is None:
+        with phases("model"):
+            return model(lr, noise=None, fidelity=fidelity)
+    return _run_tiles(lr, model, model.tile, seed=seed if fidelity < 1 else None, fidelity=fidelity, phases=phases)
+
+
+def _mean_and_spread(drawn: Iterable[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mean and unbiased standard deviation, one sample in memory at a time (Welford 1962).
+
+    The mean is as consistent with LR as each sample: averaging and the 4x4 mean commute.
+    """
+    samples = iter(drawn)
+    mean = next(samples)
+    if count == 1:
+        return mean, None
+    squares = np.zeros_like(mean)
+    for number, sample in enumerate(samples, start=2):
+        difference = sample - mean
+        mean = mean + difference / number
+        squares += difference * (sample - mean)
+    return mean, np.sqrt(squares / (count - 1))[0, 0]
 
 
 def _run_tiles(
@@ -124,7 +168,7 @@ def _with_chroma(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
 
 
 def _provenance(
-    radiograph: Radiograph, model: SRModel, luma: np.ndarray, *, seed: int, fidelity: float
+    radiograph: Radiograph, model: SRModel, luma: np.ndarray, *, seed: int, fidelity: float, samples: int
 ) -> dict[str, object]:
     noisy = model.noise_shape(64, 64) is not None
     return {
@@ -133,6 +177,7 @@ def _provenance(
         **model.provenance,
         "seed": seed if noisy else None,
         "fidelity": fidelity if noisy else None,
+        "samples": samples if noisy else None,
         "scale": model.scale,
         "input_sha256": radiograph.sha256,
         "input_note": radiograph.note,
@@ -149,6 +194,7 @@ def upscale_file(
     *,
     seed: int | None = None,
     fidelity: float | None = None,
+    samples: int = 1,
     colour: Colour = "refuse",
     max_pixels: int = 64_000_000,
     overwrite: bool = False,
@@ -162,7 +208,7 @@ def upscale_file(
     with phases("decode"):
         radiograph = read_radiograph(source, max_pixels=max_pixels, colour=colour)
     try:
-        result = upscale(radiograph, model, seed=seed, fidelity=fidelity, phases=phases)
+        result = upscale(radiograph, model, seed=seed, fidelity=fidelity, samples=samples, phases=phases)
     except MemoryError:
         size = "x".join(map(str, radiograph.pixels.shape[::-1]))
         raise InputError(f"{size} pixels need more memory than there is", where=source, hint="cut it up") from None
@@ -183,6 +229,16 @@ def write_comparison(path: Path, radiograph: Radiograph, result: SRResult, *, ov
     picture = before_after(radiograph.pixels, result.pixels)
     _make_folder(path.parent)
     write_png(path, picture, text=png_text(result.provenance), overwrite=overwrite)
+
+
+def write_spread(path: Path, result: SRResult, *, overwrite: bool = False) -> None:
+    """How far the samples lie apart, pixel by pixel: (H, W) uint8, SPREAD_GAIN times the deviation in grey levels."""
+    assert result.spread is not None, "one sample has no spread"
+    levels = result.spread * np.float32(255 * SPREAD_GAIN)
+    record = {**result.provenance, "content": "standard deviation over the samples", "gain": SPREAD_GAIN}
+    _make_folder(path.parent)
+    picture = np.rint(np.minimum(levels, 255)).astype(np.uint8)
+    write_png(path, picture, text=png_text(record), overwrite=overwrite)
 
 
 def _make_folder(folder: Path) -> None:

@@ -170,3 +170,33 @@ def test_the_sidecar_of_an_old_result_is_not_touched(chest: Path, tmp_path: Path
     with pytest.raises(UsageError, match="exists"):
         upscale_file(chest, tmp_path / "sr.png", Bicubic())
     assert (tmp_path / "sr.json").read_text() == "old"
+
+
+def test_samples_give_their_mean_and_deviation() -> None:
+    source = radiograph(64, 64)
+    single = [upscale(source, NoisyBicubic(), seed=seed, fidelity=0.0).pixels for seed in (5, 6, 7, 8)]
+    result = upscale(source, NoisyBicubic(), seed=5, samples=4)
+    assert result.spread is not None and result.spread.shape == (256, 256) and result.spread.dtype == np.float32
+    np.testing.assert_allclose(result.pixels, np.mean(single, axis=0), atol=1.01)
+    np.testing.assert_allclose(result.spread * 255, np.std(single, axis=0, ddof=1), atol=0.6)
+    assert (result.provenance["samples"], result.provenance["fidelity"], result.provenance["seed"]) == (4, 0.0, 5)
+
+
+def test_one_sample_has_no_spread() -> None:
+    result = upscale(radiograph(64, 64), NoisyBicubic())
+    assert result.spread is None and result.provenance["samples"] == 1
+
+
+@pytest.mark.parametrize(("model", "fidelity"), [(Bicubic(), None), (NoisyBicubic(), 1.0)])
+def test_samples_that_cannot_differ_are_refused(model: Bicubic, fidelity: float | None) -> None:
+    with pytest.raises(UsageError, match="samples are all alike"):
+        upscale(radiograph(64, 64), model, fidelity=fidelity, samples=2)
+
+
+def test_the_spread_picture_tells_its_gain(tmp_path: Path) -> None:
+    result = upscale(radiograph(64, 64), NoisyBicubic(), samples=3)
+    pipeline.write_spread(tmp_path / "spread.png", result)
+    picture = cv2.imread(str(tmp_path / "spread.png"), cv2.IMREAD_UNCHANGED)
+    assert result.spread is not None
+    np.testing.assert_array_equal(picture, np.rint(np.minimum(result.spread * np.float32(255 * 16), 255)))
+    assert json.loads(read_text(tmp_path / "spread.png")["edge-sr"])["gain"] == 16

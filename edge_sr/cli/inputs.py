@@ -12,20 +12,22 @@ from edge_sr.errors import EdgeSRError, InputError, UsageError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 LONGEST_NAME = 255  # bytes, on every common file system
-OUR_ENDINGS = ("_x4.png", "_x4_compare.png")
+OUR_ENDINGS = ("_x4.png", "_x4_compare.png", "_x4_spread.png")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input file and what is made of it. compare is None where no before/after picture is wanted."""
+    """One input file and what is made of it; compare and spread are None where that picture is not wanted."""
 
     source: Path
     target: Path
     compare: Path | None = None
+    spread: Path | None = None
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return (self.target, self.target.with_suffix(".json"), *([self.compare] if self.compare else []))
+        beside = (path for path in (self.compare, self.spread) if path is not None)
+        return (self.target, self.target.with_suffix(".json"), *beside)
 
 
 @dataclass
@@ -43,6 +45,7 @@ def plan_run(
     *,
     compare: bool = False,
     compare_as: Path | None = None,
+    spread: bool = False,
     overwrite: bool = False,
 ) -> RunPlan:
     """Expand files, folders and glob patterns into jobs; nothing is written.
@@ -60,8 +63,9 @@ def plan_run(
     if compare_as is not None:
         _check_one_file("--compare-as", compare_as, single)
     for source, target in found:
-        beside = target.with_name(f"{target.stem}_compare.png") if compare else None
-        plan.jobs.append(Job(source, target, compare_as or beside))
+        comparison = target.with_name(f"{target.stem}_compare.png") if compare else None
+        deviation = target.with_name(f"{target.stem}_spread.png") if spread else None
+        plan.jobs.append(Job(source, target, compare_as or comparison, deviation))
     _check_collisions(plan.jobs)
     _set_impossible_aside(plan, overwrite=overwrite)
     return plan

@@ -30,6 +30,7 @@ EXAMPLES = examples(
     "edge-sr run scans -o sharp --compare        a folder with its subfolders, and before/after pictures",
     "edge-sr run 'ward*/*.tif' -o sharp --json   a pattern; a report for programs on stdout",
     "edge-sr run chest.png --fidelity 0 --seed 7 --sampler ddim --steps 4",
+    "edge-sr run chest.png --samples 8           the mean of 8 samples, and where they differ",
 )
 
 
@@ -51,6 +52,14 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
     type=click.FloatRange(0, 1),
     callback=_not_nan,
     help="1 adds no noise, 0 all of it.  [default: the bundle's]",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="With more than one: their mean, from as many seeds, and <stem>_x4_spread.png, their deviation by pixel. "
+    "Fidelity is then 0 unless given.",
 )
 @click.option(
     "--colour",
@@ -87,6 +96,7 @@ def run(
     sampler: str | None,
     seed: int | None,
     fidelity: float | None,
+    samples: int,
     colour: Colour,
     compare: bool,
     compare_as: Path | None,
@@ -102,24 +112,26 @@ def run(
     bit depth called <stem>_x4.png with its provenance inside and in <stem>_x4.json. It is written beside a file, for a
     folder into <folder>_x4, or under -o. Not for diagnostic use.
     """
-    plan = plan_run(inputs, out, compare=compare, compare_as=compare_as, overwrite=overwrite)
+    plan = plan_run(inputs, out, compare=compare, compare_as=compare_as, spread=samples > 1, overwrite=overwrite)
     outcomes = _planned_outcomes(plan)
     if dry_run:
         outcomes += [Outcome(job.source, "planned", job.outputs) for job in plan.jobs]
     elif plan.jobs:
         from edge_sr.models import load_model
-        from edge_sr.pipeline import upscale_file
+        from edge_sr.pipeline import chosen_fidelity, upscale_file
 
         opening = Phases()
         with opening("open"):
             loaded = load_model(model, sampler=sampler, steps=steps, threads=threads)
             loaded.open()
         with loaded:
+            chosen_fidelity(loaded, fidelity, samples=samples)  # a fault of the command line, not of each file
             work = partial(
                 upscale_file,
                 model=loaded,
                 seed=seed,
                 fidelity=fidelity,
+                samples=samples,
                 colour=colour,
                 max_pixels=max_pixels,
                 overwrite=overwrite,
@@ -152,13 +164,16 @@ def _work_through(
 
 
 def _work_on(job: Job, work: Callable[..., tuple[Radiograph, SRResult]], phases: Phases, *, overwrite: bool) -> Outcome:
-    from edge_sr.pipeline import write_comparison
+    from edge_sr.pipeline import write_comparison, write_spread
 
     try:
         radiograph, result = work(job.source, job.target, phases=phases)
         if job.compare is not None:
             with phases("compare"):
                 write_comparison(job.compare, radiograph, result, overwrite=overwrite)
+        if job.spread is not None:
+            with phases("spread"):
+                write_spread(job.spread, result, overwrite=overwrite)
     except IntegrityError:
         raise  # it is about the bundle and not about this file
     except EdgeSRError as error:

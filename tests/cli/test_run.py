@@ -146,3 +146,22 @@ def test_the_samplers_offered_are_those_there_are() -> None:
 
 def test_help_ends_in_examples(cli: RunCli) -> None:
     assert "Examples:\n" in cli("run", "--help").stdout
+
+
+def test_samples_write_their_mean_and_their_spread(cli: RunCli, chest: Path, tiny: Bundle) -> None:
+    result = cli("run", chest, "-o", "out", "--model", tiny.folder, "--samples", 3)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "chest_x4.json",
+        "chest_x4.png",
+        "chest_x4_spread.png",
+    ]
+    assert pixels(Path("out/chest_x4_spread.png")).shape == pixels(Path("out/chest_x4.png")).shape
+    again = cli("run", chest, "-o", "out", "--model", tiny.folder, "--samples", 3)
+    assert again.exit_code == 1 and "exists already" in again.stderr
+
+
+def test_samples_of_a_model_without_noise_are_an_error_of_the_command_line(cli: RunCli, chest: Path) -> None:
+    result = cli("run", chest, "--model", "bicubic", "--samples", 2)
+    assert result.exit_code == 2 and "draws no noise" in result.stderr
+    assert not chest.with_name("chest_x4.png").exists()
