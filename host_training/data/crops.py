@@ -3,42 +3,91 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from edge_sr.artifacts.bundle import file_sha256
-from host_training.data.protocol import HR_SIDE, hr_of, listing, lr_of, pictures_of
+from edge_sr.errors import EnvironmentFault, InputError, UsageError
+from host_training.data.augment import at_side, augmentation
+from host_training.data.degradations import OF_HR, degrade
+from host_training.data.protocol import HR_SIDE, SCALE, grey_of, listing, pictures_of
+from host_training.data.store import open_store
+
+STORED_SIDE = 512  # finer pictures are reduced to this
 
 
-def load_hr(data_dir: Path, split: str, *, cache_dir: Path) -> np.ndarray:
-    """Every HR picture of a split: (n, 256, 256) uint8, kept in ``cache_dir`` after the first call."""
-    cached = cache_dir / f"hr-{split}-{file_sha256(listing(data_dir))[:8]}.npy"
+def load_pictures(data_dir: Path, split: str, *, cache_dir: Path) -> np.ndarray:
+    """Every picture of a split: (n, S, S) uint8, S 512 (256 where one is smaller), kept in ``cache_dir``.
+
+    Those of a prepared store as it has them, and nothing is kept; EnvironmentFault where its split is empty.
+    """
+    if (store := open_store(data_dir)) is not None:
+        if not store.rows(split):
+            raise EnvironmentFault(f"its {split} split is empty", where=data_dir, hint="edge-sr-host prepare --split")
+        return store.pictures(split)
+    cached = cache_dir / f"pictures-{split}-{file_sha256(listing(data_dir))[:8]}.npy"
     if not cached.is_file():
-        pictures = pictures_of(data_dir, split)
-        stack = np.stack([hr_of(p.path) for p in tqdm(pictures, desc=f"reading {split}", unit="picture")])
+        paths = [picture.path for picture in pictures_of(data_dir, split)]
+        side = common_side(paths)
+        stack = np.empty((len(paths), side, side), np.uint8)
+        for into, path in zip(stack, tqdm(paths, desc=f"reading {split}", unit="picture"), strict=True):
+            into[:] = cv2.resize(grey_of(path), (side, side), interpolation=cv2.INTER_AREA)
         cache_dir.mkdir(parents=True, exist_ok=True)
-        part = cache_dir / f".hr-{split}.{os.getpid()}.part.npy"  # two trainings may fill one cache at the same time
+        part = cache_dir / f".pictures-{split}.{os.getpid()}.part.npy"  # two trainings may fill one cache together
         np.save(part, stack)
         part.replace(cached)
     return np.asarray(np.load(cached, mmap_mode="r"))
 
 
-def crop_batch(hr: np.ndarray, *, seed: int, step: int, batch: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A batch that depends on (seed, step) alone, so that a resumed training sees what an unbroken one would have.
+def common_side(paths: Sequence[Path]) -> int:
+    """512, or 256 where a picture is smaller than that. InputError for one that is smaller than 256."""
+    side = STORED_SIDE
+    for path in paths:
+        with Image.open(path) as picture:
+            least = min(picture.size)
+        if least < HR_SIDE:
+            raise InputError(f"{least} pixels wide or high", where=path, expected=f"at least {HR_SIDE}")
+        side = side if least >= STORED_SIDE else HR_SIDE
+    return side
 
-    Returns HR (batch, 1, size, size) and LR (batch, 1, size/4, size/4), float32 in [0, 1] on the 8-bit grid. Brightness
-    and contrast vary a little, before LR is made: the pair always obeys the degradation.
+
+def hr_stack(pictures: np.ndarray) -> np.ndarray:
+    """The HR pictures of the protocol: (n, S, S) -> (n, 256, 256) uint8."""
+    return np.stack([at_side(picture, HR_SIDE) for picture in pictures])
+
+
+def crop_batch(
+    pictures: np.ndarray,
+    *,
+    seed: int,
+    step: int,
+    samples: Sequence[int],
+    size: int,
+    augment: str = "edge",
+    degradation: str = "area",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Some samples of one step's batch, each a function of (seed, step, sample) alone.
+
+    So a resumed training sees what an unbroken one would have, and two processes see the two halves of what one would.
+    augment: a name of AUGMENTATIONS. degradation: one that makes LR from HR; it comes after the augmentation.
+    Returns HR (n, 1, size, size) and LR (n, 1, size/4, size/4), float32 in [0, 1] on the 8-bit grid. UsageError for a
+    name that is not there.
     """
-    rng = np.random.Generator(np.random.PCG64([seed, step]))
-    crops = np.empty((batch, 1, size, size), np.uint8)
-    for crop in crops:
-        top, left = rng.integers(0, HR_SIDE - size + 1, 2)
-        picture = hr[rng.integers(len(hr)), top : top + size, left : left + size].astype(np.float32)
-        gain, shift = rng.uniform(0.9, 1.1), rng.uniform(-12, 12)
-        crop[0] = np.clip(np.rint((picture - 128) * gain + 128 + shift), 0, 255)
-    return unit(crops), unit(lr_of(crops))
+    augmented = augmentation(augment)
+    if degradation not in OF_HR:
+        raise UsageError(f"{degradation} is no degradation of a crop", expected=", ".join(OF_HR))
+    hr = np.empty((len(samples), 1, size, size), np.uint8)
+    lr = np.empty((len(samples), 1, size // SCALE, size // SCALE), np.uint8)
+    for i, sample in enumerate(samples):
+        rng = np.random.Generator(np.random.PCG64([seed, step, sample]))
+        hr[i, 0] = augmented(pictures[rng.integers(len(pictures))], rng, size)
+        lr[i, 0] = degrade(degradation, hr=hr[i, 0], stored=hr[i, 0], rng=rng)
+    return unit(hr), unit(lr)
 
 
 def unit(pixels: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,12 @@ import numpy as np
 
 from edge_sr.errors import EnvironmentFault, InputError, UsageError
 from edge_sr.image.consistency import area_mean
+from host_training.data.store import Row, Store, open_store
 
 HR_SIDE = 256
 SCALE = 4
 SPLITS = ("train", "validation", "test")
+Shares = tuple[int, int, int]  # of the patients in each split, percent
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,14 @@ class Picture:
     patient_id: str
 
 
-def split_of(patient_id: str) -> str:
-    """70 % train, 20 % validation, 10 % test, by the first 8 bytes of sha256(patient_id) as a fraction of 2^64."""
-    u = int.from_bytes(hashlib.sha256(patient_id.encode()).digest()[:8], "big") / 2**64
-    return "train" if u < 0.7 else "validation" if u < 0.9 else "test"
+def split_of(patient_id: str, shares: Shares = (70, 20, 10)) -> str:
+    """By the first 8 bytes of sha256(patient_id) / 2^64: below 0.7 train, below 0.9 validation, else test.
+
+    shares: other percentages of the patients, in train, validation and test.
+    """
+    train, validation, _ = shares
+    percent = 100 * int.from_bytes(hashlib.sha256(patient_id.encode()).digest()[:8], "big")  # times 2^64, exactly
+    return "train" if percent < train << 64 else "validation" if percent < (train + validation) << 64 else "test"
 
 
 def listing(data_dir: Path) -> Path:
@@ -48,11 +55,13 @@ def listing(data_dir: Path) -> Path:
 
 
 def read_index(data_dir: Path, *, folder: str = "nih") -> list[Picture]:
-    """The pictures of one folder of the data set, in the order of their names.
+    """The pictures of one folder of the data set, in the order of their names; of a prepared store all it has.
 
     Raises EnvironmentFault where ``data_dir`` has no MANIFEST.csv or lists nothing for ``folder``.
     """
     manifest = listing(data_dir)
+    if (store := open_store(data_dir)) is not None:
+        return _stored(store, store.listed)
     with manifest.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["path"].startswith(f"{folder}/")]
     if not rows:
@@ -61,20 +70,34 @@ def read_index(data_dir: Path, *, folder: str = "nih") -> list[Picture]:
 
 
 def pictures_of(data_dir: Path, split: str, *, folder: str = "nih") -> list[Picture]:
-    """The pictures of one split. Other folders than ``nih`` are test only, whatever the hash says."""
+    """The pictures of one split. Other folders than ``nih`` are test only, whatever the hash says.
+
+    A prepared store has its own split, and the paths of its layout "store" are names only: its pictures are in arrays.
+    """
     if split not in SPLITS:
         raise UsageError(f"no such split: {split}", expected=", ".join(SPLITS))
+    if (store := open_store(data_dir)) is not None:
+        return _stored(store, store.rows(split))
     if folder != "nih":
         return read_index(data_dir, folder=folder) if split == "test" else []
     return [p for p in read_index(data_dir, folder=folder) if split_of(p.patient_id) == split]
 
 
+def _stored(store: Store, rows: Iterable[Row]) -> list[Picture]:
+    return [Picture(store.picture_path(row), row.source, row.patient_id) for row in rows]
+
+
 def hr_of(path: Path) -> np.ndarray:
     """The ground truth of a stored picture: (256, 256) uint8, reduced by area averaging."""
+    return np.asarray(cv2.resize(grey_of(path), (HR_SIDE, HR_SIDE), interpolation=cv2.INTER_AREA))
+
+
+def grey_of(path: Path) -> np.ndarray:
+    """A stored picture: (H, W) uint8."""
     stored = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if stored is None:
         raise InputError("cannot be decoded", where=path, expected="an 8-bit grey PNG or JPEG")
-    return np.asarray(cv2.resize(stored, (HR_SIDE, HR_SIDE), interpolation=cv2.INTER_AREA))
+    return np.asarray(stored)
 
 
 def lr_of(hr: np.ndarray) -> np.ndarray:
