@@ -41,6 +41,14 @@ def test_the_split_is_the_hash_of_the_patient(patient_id: str, split: str) -> No
     assert split_of(patient_id) == split
 
 
+@pytest.mark.parametrize(
+    ("shares", "split"),
+    [((69, 21, 10), "validation"), ((70, 0, 30), "train"), ((0, 100, 0), "validation"), ((0, 0, 100), "test")],
+)
+def test_other_shares_move_the_bounds(shares: tuple[int, int, int], split: str) -> None:
+    assert split_of("NIH-00052421", shares) == split  # just below 0.7
+
+
 def test_no_patient_and_no_picture_is_on_two_sides(data_dir: Path) -> None:
     with (data_dir / "MANIFEST.csv").open(newline="") as lines:
         hashes = {data_dir / row["path"]: row["sha256"] for row in csv.DictReader(lines)}
