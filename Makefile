@@ -72,7 +72,7 @@ $(VENV)/.with-cpu: $(DECLARED) | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.with-all: $(DECLARED) | $(VENV)/bin/python
-	$(INSTALL) -e ".[cpu,host,build,test]"
+	$(INSTALL) -e ".[cpu,host,scale,build,test]"
 	@touch $@ $(VENV)/.with-cpu
 
 .venv-%/.with-device: $(DECLARED) | .venv-%/bin/python

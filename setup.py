@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = ("edge_sr", "build_engines", "host_training")
+PACKAGES = ("edge_sr", "calibration", "build_engines", "host_training")
 
 
 def version() -> str:
@@ -40,15 +40,20 @@ EXTRAS = {
     "jetson": ["jetson-stats", "pycuda"],
     "host": [
         "diffusers>=0.30",
+        "matplotlib>=3.8",
         "onnx>=1.16",
         "onnxruntime>=1.23",
         "onnxscript>=0.3",  # torch.onnx's exporter is built on it
+        "requests>=2.31",
         "safetensors>=0.4",
         'tomli>=2; python_version < "3.11"',
         "torch>=2.6",
         "tqdm>=4.66",
     ],
-    "test": ["mypy>=1.11", "onnx>=1.16", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
+    # Trainings on several processes, and their curves in a browser; without them one process trains and metrics.jsonl
+    # has all the figures.
+    "scale": ["accelerate>=1.0", "tensorboard>=2.16"],
+    "test": ["hypothesis>=6.100", "mypy>=1.11", "onnx>=1.16", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
 }
 
 setup(
@@ -63,7 +68,7 @@ setup(
     keywords="super-resolution radiograph diffusion onnx tensorrt jetson",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
-    package_data={"edge_sr": ["bundles/**/*", "py.typed"], "host_training": ["configs/*"]},
+    package_data={"edge_sr": ["bundles/**/*", "py.typed"], "host_training": ["configs/*", "download/*.json"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["edge-sr = edge_sr.cli:main", "edge-sr-host = host_training.command:main"]},

@@ -8,9 +8,22 @@ from edge_sr import __version__
 from edge_sr.cli.lazy_group import LazyGroup, examples
 
 COMMANDS = {
+    "download": (
+        "host_training.download.command:download",
+        "Fetch archives of NIH ChestX-ray14, check and unpack them.",
+    ),
+    "prepare": (
+        "host_training.prepare.command:prepare",
+        "Make training pairs of a folder of radiographs, split by patient.",
+    ),
+    "contact-sheet": (
+        "host_training.contact_sheet:contact_sheet_command",
+        "Draw what a training is shown, before it is started.",
+    ),
     "train": ("host_training.train_command:train", "Train one network; called again, go on where it stopped."),
     "export": ("host_training.export:export", "Make a bundle, and the nets it is compared with, from trainings."),
-    "evaluate": ("host_training.evaluate:evaluate_command", "Measure a bundle on held-out patients against baselines."),
+    "evaluate": ("host_training.evaluate:evaluate_command", "Measure bundles on held-out patients against baselines."),
+    "figures": ("host_training.figures.command:figures_command", "Draw an evaluation's figures and its page again."),
 }
 
 group = LazyGroup(

@@ -6,10 +6,11 @@ Every file is checked in ONNX Runtime against PyTorch before it is packed. The n
 
 from __future__ import annotations
 
-import json
+import logging
 import tempfile
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,31 @@ from torch import Tensor, nn
 from build_engines.compose import compose, shape_of
 from edge_sr import __version__
 from edge_sr.artifacts.bundle import file_sha256, write_bundle
-from edge_sr.artifacts.manifest import DiffusionSpec, InputSpec, Manifest, NetworkFile, SamplerDefaults
+from edge_sr.artifacts.manifest import InputSpec, Manifest, NetworkFile
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.cli.lazy_group import examples
+from edge_sr.diffusion.samplers import sample
 from edge_sr.errors import IntegrityError
-from edge_sr.image.consistency import project
+from edge_sr.image.consistency import ROUNDS, project
 from edge_sr.tensors import TensorSpec
 from host_training.data.protocol import listing
+from host_training.evaluation.record import condensed, read_record
 from host_training.loop import CONFIGS, load_weights, read_config
 from host_training.model_card import model_card
-from host_training.nets.edge_model import EdgeModel
 from host_training.nets.feedforward import FeedForward
+from host_training.trained import LATENT_STRIDE, MODES, Trained
 
 OPSET = 20
-TILE, SCALE, LATENT_STRIDE = 64, 4, 2
+TILE, SCALE = 64, 4
 TOLERANCE = 1e-4  # of the largest output, between PyTorch and ONNX Runtime, both float32
-INTENDED_USE = (
-    "Research on super-resolution of frontal chest radiographs whose pixels are area means of a finer picture. "
+INTENDED_USE = {
+    degradation: f"Research on super-resolution of frontal chest radiographs whose pixels are {made}. "
     "Not for diagnostic use."
-)
+    for degradation, made in (
+        ("area", "area means of a finer picture"),
+        ("cubic", "interpolated from a finer picture, bicubic without antialiasing"),
+    )
+}
 
 
 @click.command(
@@ -48,97 +55,116 @@ INTENDED_USE = (
         "edge-sr-host export --runs runs -o bundle",
         "edge-sr-host export --runs runs -o bundle --baselines benchmarks/baselines",
         "edge-sr-host export --runs runs -o bundle --evaluation evaluation/metrics.json --overwrite",
+        "edge-sr-host export --mode paper --runs runs -o published",
     )
 )
 @click.option("--runs", type=click.Path(path_type=Path, exists=True), default=Path("runs"), show_default=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The bundle, a new folder.")
-@click.option("--name", default="cxr-x4-edge", show_default=True)
-@click.option("--steps", type=click.IntRange(1, 8), default=1, show_default=True, help="Steps of the composed graph.")
-@click.option("--fidelity", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Default of the bundle.")
+@click.option(
+    "--mode",
+    type=click.Choice(list(MODES)),
+    default="edge",
+    show_default=True,
+    help="edge: RUNS/autoencoder and RUNS/diffusion. refined: RUNS/refine. paper: RUNS/paper, the published system.",
+)
+@click.option("--name", help="[default: cxr-x4-MODE]")
+@click.option("--steps", type=click.IntRange(1, 8), help="Steps of the composed graph.  [default: 1]")
+@click.option("--fidelity", type=click.FloatRange(0, 1), help="Default of the bundle.  [default: edge 1, paper 0]")
 @click.option("--data", type=click.Path(path_type=Path), envvar="EDGE_SR_DATA", help="Its MANIFEST.csv is recorded.")
 @click.option("--evaluation", type=click.Path(path_type=Path, exists=True), help="metrics.json of this model.")
 @click.option(
-    "--baselines", type=click.Path(path_type=Path), help="Also write regression.onnx and hr_encoder.onnx here."
+    "--baselines",
+    type=click.Path(path_type=Path),
+    help="Also write hr_encoder.onnx here, and regression.onnx where RUNS/feedforward is.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 def export(
     runs: Path,
     out: Path,
-    name: str,
-    steps: int,
-    fidelity: float,
+    mode: str,
+    name: str | None,
+    steps: int | None,
+    fidelity: float | None,
     data: Path | None,
     evaluation: Path | None,
     baselines: Path | None,
     overwrite: bool,
 ) -> None:
-    """Make a bundle from RUNS/autoencoder and RUNS/diffusion."""
-    settings = read_config(CONFIGS / "diffusion.toml")
-    model = trained_model(runs, settings)
-    record = json.loads(evaluation.read_text()) if evaluation else {}
+    """Make a bundle from the trainings in RUNS."""
+    trained = MODES[mode](runs, steps)
+    record = condensed(read_record(evaluation)) if evaluation else {}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         staging = Path(folder) / "bundle"
-        networks = export_networks(model, staging, steps=steps)
-        training_record(runs, staging)
+        networks = export_networks(trained, staging)
         manifest = Manifest(
-            name=name,
+            name=name or f"cxr-x4-{mode}",
             version=__version__,
             family="latent_diffusion",
             scale=SCALE,
-            input=InputSpec(channels=1, degradation="area", tile=TILE),
-            diffusion=DiffusionSpec(
-                **settings["diffusion"], prediction_type="sample", latent_channels=4, latent_stride=LATENT_STRIDE
-            ),
-            sampler=SamplerDefaults("ddim", num_inference_steps=steps, fidelity=fidelity, seed=0),
+            input=InputSpec(channels=1, degradation=trained.degradation, tile=TILE),
+            diffusion=trained.diffusion,
+            sampler=trained.sampler if fidelity is None else replace(trained.sampler, fidelity=fidelity),
             networks=networks,
-            intended_use=INTENDED_USE,
+            intended_use=INTENDED_USE[trained.degradation],
             evaluation=record,
-            provenance=provenance(runs, data),
+            provenance=provenance(trained, data),
         )
-        (staging / "MODEL_CARD.md").write_text(model_card(manifest))
+        for file, text in trained.files.items():
+            (staging / "training").mkdir(exist_ok=True)
+            (staging / "training" / file).write_text(text)
+        (staging / "MODEL_CARD.md").write_text(model_card(manifest, trained.kind))
         bundle = write_bundle(out, staging=staging, manifest=manifest, overwrite=overwrite)
     click.echo(f"{out}: {sum(f.stat().st_size for f in out.rglob('*') if f.is_file()) / 1e6:.1f} MB, {bundle.sha256}")
     if baselines:
-        export_baselines(model, runs, baselines)
+        export_baselines(trained, runs, baselines)
 
 
-def trained_model(runs: Path, settings: dict[str, Any]) -> EdgeModel:
-    """The networks with the averaged weights of the last finished stage."""
-    model = EdgeModel(settings)
-    load_weights(runs / "autoencoder" / "weights.safetensors", hr_encoder=model.hr_encoder)
-    joint = runs / "diffusion" / "joint" / "weights.safetensors"
-    load_weights(joint, encoder=model.encoder, denoiser=model.denoiser, decoder=model.decoder)
-    return model
-
-
-def export_networks(model: EdgeModel, staging: Path, *, steps: int) -> dict[str, NetworkFile]:
-    """Encoder, denoiser, decoder and the composed graph under staging/onnx, each checked."""
+def export_networks(trained: Trained, staging: Path) -> dict[str, NetworkFile]:
+    """The networks under staging/onnx, each checked, and composed where the default sampler can be one graph."""
     folder = staging / "onnx"
     folder.mkdir(parents=True)
     lr, latents = torch.rand(2, 1, TILE, TILE), torch.randn(2, 4, TILE // LATENT_STRIDE, TILE // LATENT_STRIDE)
-    cond = model.encoder(lr).detach()
-    timestep = torch.tensor([len(model.alphas_cumprod) - 1])
-    to_onnx(model.encoder, folder / "encoder.onnx", {"lr": lr}, "cond")
+    with torch.no_grad():
+        cond = trained.encoder(lr)
+    timestep = torch.tensor([int(trained.table.timesteps[0])])
+    to_onnx(trained.encoder, folder / "encoder.onnx", {"lr": lr}, "cond")
     to_onnx(
-        model.denoiser,
+        trained.denoiser,
         folder / "denoiser.onnx",
         {"latents": latents, "cond": cond, "timestep": timestep},
         "prediction",
     )
-    to_onnx(model.decoder, folder / "decoder.onnx", {"latents": latents, "lr": lr}, "sr")
-    parts = [onnx.load(folder / f"{role}.onnx") for role in ("encoder", "denoiser", "decoder")]
-    onnx.save(compose(*parts, table=model.table(steps), scale=SCALE), folder / "upscale.onnx")
-    with torch.no_grad():
-        plain = model.decoder(model.unroll(latents, model.encoder(lr), model.table(steps)), lr)
-    expected = torch.from_numpy(project(plain.numpy(), lr.numpy(), scale=SCALE))
-    check(folder / "upscale.onnx", {"lr": lr, "noise": latents}, expected)
-    return {role: network_file(folder / f"{role}.onnx") for role in ("encoder", "denoiser", "decoder", "upscale")}
+    to_onnx(trained.decoder, folder / "decoder.onnx", {"latents": latents, "lr": lr}, "sr")
+    roles = ["encoder", "denoiser", "decoder"]
+    if trained.table.deterministic:
+        parts = [onnx.load(folder / f"{role}.onnx") for role in roles]
+        rounds = ROUNDS if trained.degradation == "area" else 0
+        composed = compose(*parts, table=trained.table, scale=SCALE, projection_rounds=rounds)
+        onnx.save(composed, folder / "upscale.onnx")
+        check(folder / "upscale.onnx", {"lr": lr, "noise": latents}, staged(trained, lr, latents))
+        roles.append("upscale")
+    return {role: network_file(folder / f"{role}.onnx") for role in roles}
+
+
+@torch.no_grad()
+def staged(trained: Trained, lr: Tensor, noise: Tensor) -> Tensor:
+    """What the composed graph has to compute, network by network in PyTorch."""
+    cond = trained.encoder(lr)
+
+    def denoise(z: np.ndarray, timestep: int) -> np.ndarray:
+        return trained.denoiser(torch.from_numpy(z), cond, torch.tensor([timestep])).numpy()
+
+    latents = torch.from_numpy(sample(trained.table, denoise, noise.numpy()))
+    sr = trained.decoder(latents, lr).numpy()
+    projected = project(sr, lr.numpy(), scale=SCALE) if trained.degradation == "area" else sr.clip(0, 1)
+    return torch.from_numpy(projected)
 
 
 def to_onnx(net: nn.Module, path: Path, feeds: Mapping[str, Tensor], output: str) -> None:
     """Write one network with a free batch axis, and hold it against PyTorch."""
     net.eval()
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that are not needed here
     free = {0: torch.export.Dim("N")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about its own internals
@@ -187,42 +213,20 @@ def network_file(path: Path) -> NetworkFile:
     return NetworkFile(f"onnx/{path.name}", opset, specs(proto.graph.input), specs(proto.graph.output))
 
 
-def training_record(runs: Path, staging: Path) -> None:
-    """The configurations and the validation figures of each stage, under staging/training."""
-    folder = staging / "training"
-    folder.mkdir()
-    for config in ("autoencoder", "feedforward", "diffusion"):
-        (folder / f"{config}.toml").write_bytes((CONFIGS / f"{config}.toml").read_bytes())
-    log = {
-        stage: [json.loads(line) for line in (runs / stage / "metrics.jsonl").read_text().splitlines()]
-        for stage in ("autoencoder", "feedforward", "diffusion/latent", "diffusion/distil", "diffusion/joint")
-    }
-    kept = {
-        stage: [record for record in lines if record["step"] % 500 == 0 or record["step"] == lines[-1]["step"]]
-        for stage, lines in log.items()
-    }
-    (folder / "log.json").write_text(json.dumps(kept, indent=1) + "\n")
-
-
-def provenance(runs: Path, data: Path | None) -> dict[str, object]:
+def provenance(trained: Trained, data: Path | None) -> dict[str, object]:
     """Where the weights came from."""
-    weights = runs / "diffusion" / "joint" / "weights.safetensors"
-    record: dict[str, object] = {
-        "code_version": __version__,
-        "weights_sha256": file_sha256(weights),
-        "training_data": "NIH ChestX-ray14 (Wang et al. 2017), training split of the protocol in docs/training.md",
-    }
+    record: dict[str, object] = {"code_version": __version__, **trained.provenance}
     if data:
-        record["data_manifest_sha256"] = file_sha256(listing(data))
+        record.setdefault("data_manifest_sha256", file_sha256(listing(data)))
     return record
 
 
-def export_baselines(model: EdgeModel, runs: Path, folder: Path) -> None:
+def export_baselines(trained: Trained, runs: Path, folder: Path) -> None:
     """The nets that ``edge-sr-host evaluate`` compares with."""
     folder.mkdir(parents=True, exist_ok=True)
-    regression = FeedForward(**read_config(CONFIGS / "feedforward.toml")["generator"])
-    load_weights(runs / "feedforward" / "weights.safetensors", generator=regression)
-    to_onnx(regression, folder / "regression.onnx", {"lr": torch.rand(2, 1, TILE, TILE)}, "sr")
-    to_onnx(
-        model.hr_encoder, folder / "hr_encoder.onnx", {"hr": torch.rand(2, 1, TILE * SCALE, TILE * SCALE)}, "latents"
-    )
+    hr = torch.rand(2, 1, TILE * SCALE, TILE * SCALE)
+    to_onnx(trained.hr_encoder, folder / "hr_encoder.onnx", {"hr": hr}, "latents")
+    if (runs / "feedforward").is_dir():
+        regression = FeedForward(**read_config(CONFIGS / "feedforward.toml")["generator"])
+        load_weights(runs / "feedforward" / "weights.safetensors", generator=regression)
+        to_onnx(regression, folder / "regression.onnx", {"lr": torch.rand(2, 1, TILE, TILE)}, "sr")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,6 +49,43 @@ def energy_score(first: Tensor, second: Tensor, truth: Tensor, *, spread: float,
     return error - spread / 2 * distance(first, second)
 
 
+HAAR_SIDES = (2, 4, 8)
+
+
+def haarpsi_distance(sr: Tensor, hr: Tensor, *, c: float = 5.0, alpha: float = 4.9) -> Tensor:
+    """1 - HaarPSI_MED, differentiable: (N, 1, H, W) in [0, 1] twice, H and W even -> scalar.
+
+    The similarity of ``edge_sr.image.quality.haarpsi`` (arXiv 1607.06140; constants of arXiv 2410.24098), pooled over
+    the batch. It was tuned on radiologists' ratings and asks for edges of the right height, where a squared error is
+    content with blurred ones.
+    """
+    fine, middle, coarse = (haar_magnitudes(torch.cat([sr, hr]) * 255, side) for side in HAAR_SIDES)
+    likeness = (likeness_of_halves(fine, c) + likeness_of_halves(middle, c)) / 2
+    weight = torch.maximum(*coarse.detach().chunk(2))
+    mean = (weight * torch.sigmoid(alpha * likeness)).sum() / weight.sum().clamp_min(1e-6)
+    return 1 - (torch.logit(mean, eps=1e-6) / alpha).square()
+
+
+def haar_magnitudes(pictures: Tensor, side: int) -> Tensor:
+    """(N, 1, H, W) -> (N, 2, H/2 + 1, W/2 + 1): absolute undecimated Haar coefficients of the halved pictures."""
+    half = F.avg_pool2d(pictures.float(), 2)
+    step = torch.cat([torch.ones(side // 2), -torch.ones(side // 2)]).to(half) / side
+    kernels = torch.stack([step.expand(side, side), step[:, None].expand(side, side)])[:, None]
+    return F.conv2d(half, kernels, padding=side // 2).abs()
+
+
+def likeness_of_halves(magnitudes: Tensor, c: float) -> Tensor:
+    """The first half of a batch against the second, position by position; 1 where equal."""
+    a, b = magnitudes.chunk(2)
+    return (2 * a * b + c) / (a.square() + b.square() + c)
+
+
+def lpips_weights(data_dir: Path) -> Path:
+    """The file that EDGE_SR_LPIPS names, else the one in the data folder."""
+    named = os.environ.get("EDGE_SR_LPIPS")
+    return Path(named) if named else data_dir / "lpips" / "lpips_squeeze_v0.1.safetensors"
+
+
 class Fire(nn.Module):
     """SqueezeNet's block (arXiv 1602.07360), with torchvision's parameter names."""
 
@@ -85,7 +123,12 @@ class Lpips(nn.Module):
         )  # fmt: skip
         self.taps = (1, 4, 7, 9, 10, 11, 12)
         if not weights.is_file():
-            raise EnvironmentFault("no LPIPS weights here", where=weights, expected="lpips/ of the data folder")
+            raise EnvironmentFault(
+                "no LPIPS weights here",
+                where=weights,
+                expected="lpips/ of the data folder",
+                hint="export EDGE_SR_LPIPS=FILE",
+            )
         state = load_file(weights)
         self.features.load_state_dict({k.removeprefix("features."): v for k, v in state.items() if "features" in k})
         self.heads = [state[f"lin{i}.weight"].reshape(1, -1, 1, 1) for i in range(len(self.taps))]
@@ -103,12 +146,34 @@ class Lpips(nn.Module):
                 out.append(F.normalize(x, dim=1))
         return out
 
-    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """(N, 1, H, W) twice -> scalar, the batch mean."""
-        with torch.no_grad():
-            targets = self.layers(hr)
+    def between(self, a: list[Tensor], b: list[Tensor]) -> Tensor:
+        """The distance of two batches whose feature maps are known: scalar, the batch mean."""
         per_layer = [
-            F.conv2d((a - b).square(), head.to(a)).float().mean()
-            for a, b, head in zip(self.layers(sr), targets, self.heads, strict=True)
+            F.conv2d((x - y).square(), head.to(x)).float().mean() for x, y, head in zip(a, b, self.heads, strict=True)
         ]
         return torch.stack(per_layer).sum()
+
+    def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """(N, 1, H, W) twice -> scalar, the batch mean."""
+        return self.between(self.layers(sr), self.layers(hr))
+
+    def score(self, first: Tensor, second: Tensor, truth: Tensor, *, spread: float) -> Tensor:
+        """``energy_score`` with LPIPS as the distance, each picture's features computed once.
+
+        LPIPS is a squared distance: at spread 1 it asks that the features are right on average and is indifferent to
+        how far samples lie apart; at 0 it asks for one typical picture and pulls them together.
+        """
+        x, y, z = self.layers(first), self.layers(second), self.layers(truth)
+        return (self.between(x, z) + self.between(y, z) - spread * self.between(x, y)) / 2
+
+
+def min_snr_weights(alphas_cumprod: Tensor, prediction_type: str, *, gamma: float) -> Tensor:
+    """How much a squared error at each timestep counts: alphas_cumprod (N,) in [0, 1) -> weights (N,).
+
+    On the error of x0 it is min(SNR, gamma), SNR = abar / (1 - abar) (arXiv 2303.09556). An error of epsilon is SNR
+    times as large and one of v SNR + 1 times, so theirs is divided by that; for epsilon that is min(1, gamma / SNR).
+    """
+    snr = alphas_cumprod / (1 - alphas_cumprod)
+    if prediction_type == "epsilon":
+        return (gamma / snr).clamp(max=1)
+    return snr.clamp(max=gamma) / (snr + 1 if prediction_type == "v_prediction" else 1)

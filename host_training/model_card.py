@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 from edge_sr.artifacts.manifest import Manifest
-from host_training.evaluation.tables import markdown_tables
+from host_training.evaluation.tables import headline_tables
 
 CARD = """# {name} {version}
 
 Four-times super-resolution of frontal chest radiographs, 64x64 to 256x256, larger ones by tiles.
 
-**Not for diagnostic use.** Everything finer than the input pixels is the model's estimate. The mean of each 4x4 block
-of the output is the input pixel it came from, before rounding; within the block the picture may be wrong in ways that
-look right. The spread over seeds at fidelity 0 shows where the model itself is unsure, not where it errs.
+**Not for diagnostic use.** Everything finer than the input pixels is the model's estimate. {consistency} {spread}
 
 ## What it is
 
+{what}
+## Training data
+
+{data}
+## Evaluation
+
+{evaluation}
+"""
+
+SPREAD = "The spread over seeds at fidelity 0 shows where the model itself is unsure, not where it errs."
+
+CONSISTENCY = {
+    "area": """The mean of each 4x4 block
+of the output is the input pixel it came from, before rounding; within the block the picture may be wrong in ways that
+look right.""",
+    "cubic": """Nothing holds
+the output to the input, which may differ from it in brightness as well as in detail.""",
+}
+
+WHAT = {
+    "edge": """\
 A latent diffusion model whose whole chain is one graph: an LR encoder, a UNet-lite denoiser ({steps} step{s} by
 default, {sampler}, sample prediction, zero terminal SNR), a decoder that also sees the input, and the projection that
 makes the output consistent with the input. Fidelity scales the noise that goes in: 1 is the central estimate, 0 a
 sample. Default: {fidelity}.
+""",
+    "paper": """\
+The published latent diffusion system, to be compared with: a frozen AutoencoderKL, and a denoiser that sees the latents
+of the upsampled LR picture beside the noisy ones. {steps} steps of {sampler} from pure noise, with {prediction}
+prediction, one call of a network each, so it is slow. Which autoencoder and denoiser they are, and how they were
+trained, stands in `training/training.json`. Fidelity scales the noise that goes in: 0 is the sampler as published.
+Default: {fidelity}.
+""",
+}
 
-## Training data
-
+DATA = {
+    "edge": """\
 NIH ChestX-ray14 (Wang et al., ChestX-ray8, CVPR 2017; provided by the NIH Clinical Center,
 https://nihcc.app.box.com/v/ChestXray-NIHCC), a subset of frontal pictures, split by patient. HR is 256x256 by area
 averaging, LR the 4x4 mean of HR rounded to 8 bit. Configuration and figures of the training lie beside this card in
@@ -29,24 +57,32 @@ averaging, LR the 4x4 mean of HR rounded to 8 bit. Configuration and figures of 
 
 The pictures come from one hospital in the United States. Other institutions, children, other body parts and other ways
 of making the small picture (bicubic, a photograph of a screen) are outside what it was trained for.
+""",
+    "paper": """\
+The training split of the listing whose sha256 the manifest has as `data_manifest_sha256`. LR is made from a finer
+picture by the degradation `{degradation}`; small pictures made in other ways are outside what it was trained for.
+Configuration and figures of the training lie beside this card in `training/`.
+""",
+}
 
-## Evaluation
 
-{evaluation}
-"""
-
-
-def model_card(manifest: Manifest) -> str:
-    """Markdown; the tables are made from the evaluation that the manifest carries."""
-    assert manifest.sampler is not None
+def model_card(manifest: Manifest, kind: str) -> str:
+    """Markdown; the tables are made from the evaluation that the manifest carries. kind: of ``Trained``."""
+    assert manifest.sampler is not None and manifest.diffusion is not None
     steps = manifest.sampler.num_inference_steps
-    evaluation = markdown_tables(dict(manifest.evaluation)) if manifest.evaluation else "Not evaluated yet."
-    return CARD.format(
-        name=manifest.name,
-        version=manifest.version,
+    what = WHAT[kind].format(
         steps=steps,
         s="" if steps == 1 else "s",
         sampler=manifest.sampler.name.upper(),
+        prediction=manifest.diffusion.prediction_type,
         fidelity=f"{manifest.sampler.fidelity:g}",
-        evaluation=evaluation,
+    )
+    return CARD.format(
+        name=manifest.name,
+        version=manifest.version,
+        spread=SPREAD,
+        consistency=CONSISTENCY[manifest.input.degradation],
+        what=what,
+        data=DATA[kind].format(degradation=manifest.input.degradation),
+        evaluation=headline_tables(manifest.evaluation) if manifest.evaluation else "Not evaluated yet.",
     )

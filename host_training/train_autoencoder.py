@@ -11,31 +11,41 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from host_training.data.crops import crop_batch, load_hr
-from host_training.loop import Schedule, Trainer, read_config
-from host_training.losses import Lpips, picture_distance
+from host_training.data.crops import crop_batch, load_pictures
+from host_training.loop import Config, Schedule, Trainer, read_config
+from host_training.losses import Lpips, lpips_weights, picture_distance
 from host_training.nets.autoencoder import Decoder, HREncoder
 from host_training.nets.blocks import project
+from host_training.settings import table_as
 from host_training.validation import psnr_of, validation_pairs
 
 
-def train_autoencoder(config: Path, *, data_dir: Path, out: Path, until: int | None = None) -> None:
+def train_autoencoder(config: Config, *, data_dir: Path, out: Path, until: int | None = None) -> None:
     settings = read_config(config)
-    schedule, latent_noise = Schedule(**settings["schedule"]), settings["loss"]["latent_noise"]
-    hr = load_hr(data_dir, "train", cache_dir=out.parent)
+    schedule, latent_noise = table_as(Schedule, settings, "schedule"), settings["loss"]["latent_noise"]
+    torch.manual_seed(schedule.seed)
     hr_encoder, decoder = HREncoder(**settings["hr_encoder"]), Decoder(**settings["decoder"])
     trainer = Trainer(out, {"hr_encoder": hr_encoder, "decoder": decoder}, schedule)
-    lpips = Lpips(data_dir / "lpips" / "lpips_squeeze_v0.1.safetensors").to(trainer.device)
+    with trainer.main_first():
+        pictures = load_pictures(data_dir, "train", cache_dir=out.parent)
+    lpips = Lpips(lpips_weights(data_dir)).to(trainer.device)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        pair = crop_batch(hr, seed=schedule.seed, step=step, batch=schedule.batch, size=schedule.crop)
+        pair = crop_batch(
+            pictures,
+            seed=schedule.seed,
+            step=step,
+            samples=trainer.samples,
+            size=schedule.crop,
+            augment=schedule.augment,
+        )
         truth, lr = (torch.from_numpy(x).to(trainer.device) for x in pair)
         latents = hr_encoder(truth).float()
-        noise = torch.randn(latents.shape, generator=trainer.generator(step)).to(trainer.device)
+        noise = trainer.normal(step, *latents.shape[1:])
         # Noise on the latents caps what they can carry and makes the decoder smooth in them; unit variance gives the
         # noise its meaning and spares a scaling factor.
         sr = project(decoder(latents + latent_noise * noise, lr), lr)
-        few = max(1, schedule.batch // 4)  # LPIPS costs three times the networks; a quarter of the batch says enough
+        few = max(1, len(truth) // 4)  # LPIPS costs three times the networks; a quarter of the batch says enough
         error = picture_distance(sr, truth, squared=settings["loss"]["squared"])
         perceptual = lpips(sr[:few], truth[:few])
         unit_variance = (latents.mean((0, 2, 3)).square() + (latents.std((0, 2, 3)) - 1).square()).mean()

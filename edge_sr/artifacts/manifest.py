@@ -17,7 +17,7 @@ from edge_sr.tensors import TensorSpec
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-ROLES: Mapping[str, tuple[str, ...]] = {  # family -> its networks, all of them and no other
+ROLES: Mapping[str, tuple[str, ...]] = {  # family -> its networks, all of them and no other, but see roles_of
     "latent_diffusion": ("encoder", "denoiser", "decoder", "upscale"),
     "espcn": ("generator",),
     "rrdb": ("generator",),
@@ -25,7 +25,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {  # family -> its networks, all of them 
 DEGRADATIONS = ("area", "cubic")
 BETA_SCHEDULES = ("linear", "cosine")
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
-DEFAULT_SAMPLERS = ("ddim", "dpmsolver++")  # the default is written into upscale.onnx; ddpm needs noise at every step
+SAMPLERS = ("ddpm", "ddim", "dpmsolver++")
+COMPOSED_SAMPLERS = ("ddim", "dpmsolver++")  # as a default written into upscale.onnx; ddpm needs noise at every step
 DTYPES = ("float32", "float16", "int64", "int32", "int8", "uint8", "bool")
 MAX_SEED = 2**53 - 1  # RFC 8259 section 6: larger integers do not survive every JSON reader
 
@@ -122,6 +123,7 @@ def parse_manifest(raw: object, where: object = MANIFEST) -> Manifest:
     names = ["format_version", *Manifest.__dataclass_fields__]
     top.only(names if latent else [name for name in names if name not in ("diffusion", "sampler")])
     diffusion = _diffusion(top.child("diffusion")) if latent else None
+    sampler = _sampler(top.child("sampler"), diffusion.num_train_timesteps) if diffusion else None
     manifest = Manifest(
         name=top.matching("name", _NAME, "lower-case letters, digits, . _ -, at most 64"),
         version=top.matching("version", _VERSION, "a version such as 0.1.0"),
@@ -129,8 +131,8 @@ def parse_manifest(raw: object, where: object = MANIFEST) -> Manifest:
         scale=top.integer("scale", 2, 8),
         input=_input(top.child("input"), diffusion.latent_stride if diffusion else 1),
         diffusion=diffusion,
-        sampler=_sampler(top.child("sampler"), diffusion.num_train_timesteps) if diffusion else None,
-        networks=_networks(top.child("networks"), ROLES[family]),
+        sampler=sampler,
+        networks=_networks(top.child("networks"), roles_of(family, sampler)),
         files=_files(top.child("files")),
         evaluation=top.child("evaluation").raw,
         provenance=top.child("provenance").raw,
@@ -138,6 +140,12 @@ def parse_manifest(raw: object, where: object = MANIFEST) -> Manifest:
     )
     _listed_once(manifest, where)
     return manifest
+
+
+def roles_of(family: str, sampler: SamplerDefaults | None) -> tuple[str, ...]:
+    """The networks of a bundle: without ``upscale`` where the default sampler cannot be one graph."""
+    composed = sampler is None or sampler.name in COMPOSED_SAMPLERS
+    return tuple(role for role in ROLES[family] if composed or role != "upscale")
 
 
 def _input(fields: Fields, latent_stride: int) -> InputSpec:
@@ -170,7 +178,7 @@ def _diffusion(fields: Fields) -> DiffusionSpec:
 def _sampler(fields: Fields, num_train_timesteps: int) -> SamplerDefaults:
     fields.only(SamplerDefaults.__dataclass_fields__)
     return SamplerDefaults(
-        name=fields.choice("name", DEFAULT_SAMPLERS),
+        name=fields.choice("name", SAMPLERS),
         num_inference_steps=fields.integer("num_inference_steps", 1, num_train_timesteps),
         fidelity=fields.number("fidelity", 0, 1),
         seed=fields.integer("seed", 0, MAX_SEED),

@@ -17,8 +17,9 @@ from edge_sr.image.consistency import project
 class LatentDiffusion:
     """LR encoder, K denoiser steps and decoder of one bundle, run by one backend.
 
-    With the bundle's own sampler and number of steps the whole chain is one session on ``upscale``. Any other choice
-    runs encoder, denoiser (once a step) and decoder apart, and the projection in numpy. Sessions open at first use.
+    With the bundle's own sampler and number of steps the whole chain is one session on ``upscale``. Any other choice,
+    and a bundle whose sampler draws noise at every step and so has no such graph, runs encoder, denoiser (once a step)
+    and decoder apart, and the projection in numpy. Sessions open at first use.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class LatentDiffusion:
     @property
     def composed(self) -> bool:
         """True where the bundle's composed graph is exactly what was asked for."""
-        return (self.sampler, self.steps) == (self._defaults.name, self._defaults.num_inference_steps)
+        as_default = (self.sampler, self.steps) == (self._defaults.name, self._defaults.num_inference_steps)
+        return as_default and "upscale" in self._bundle.manifest.networks
 
     @property
     def provenance(self) -> Mapping[str, object]:

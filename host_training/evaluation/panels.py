@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,9 +10,9 @@ import numpy as np
 
 from edge_sr.image.compare import NOTICE
 from host_training.data.protocol import SCALE
+from host_training.evaluation.pictures import Sample
 
 COLUMNS = ("LR, pixels repeated", "bicubic", "SR, fidelity 1", "SR, fidelity 0", "HR", "|SR - HR| x 8, fidelity 1")
-ROWS = ("bicubic", "model_1", "model_0")  # whose pictures are drawn
 AMPLIFIED = 8
 GAP = 6  # pixels between panels
 LINE = 22  # pixels of a line of text
@@ -21,42 +21,35 @@ SHOWN = 5  # pictures: from the least to the largest gain
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One line of the panel picture. lr (64, 64), the others (256, 256), all uint8."""
+    """One line of the panel picture. bicubic, model_1, model_0: (H, W) uint8, as the HR of the sample."""
 
     caption: str
-    lr: np.ndarray
+    sample: Sample
     bicubic: np.ndarray
     model_1: np.ndarray
     model_0: np.ndarray
-    hr: np.ndarray
 
     def columns(self) -> list[np.ndarray]:
-        nearest = self.lr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
-        error = np.abs(self.model_1.astype(np.int16) - self.hr) * AMPLIFIED
-        return [nearest, self.bicubic, self.model_1, self.model_0, self.hr, np.minimum(error, 255).astype(np.uint8)]
+        nearest = self.sample.lr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+        error = np.minimum(np.abs(self.model_1.astype(np.int16) - self.sample.hr) * AMPLIFIED, 255).astype(np.uint8)
+        return [nearest, self.bicubic, self.model_1, self.model_0, self.sample.hr, error]
 
 
-def chosen(gain: np.ndarray, count: int = SHOWN) -> list[int]:
+def spread_by_gain(gain: np.ndarray, count: int = SHOWN) -> list[int]:
     """Pictures at even steps of rank, the worst by gain first, the best last; each once."""
     order = np.argsort(gain)
     ranks = np.linspace(0, len(order) - 1, min(count, len(order)))
     return [int(order[rank]) for rank in np.rint(ranks).astype(int)]
 
 
-def panels_of(
-    ids: Sequence[str], lr: np.ndarray, hr: np.ndarray, made: Mapping[str, np.ndarray], gain: np.ndarray
-) -> list[Panel]:
-    """made: (n, 256, 256) uint8 for each of ``ROWS``. gain: (n,) dB of PSNR over bicubic, by which to choose."""
-    bicubic, model_1, model_0 = (made[key] for key in ROWS)
-    return [
-        Panel(f"{ids[i]}  {gain[i]:+.2f} dB over bicubic", lr[i], bicubic[i], model_1[i], model_0[i], hr[i])
-        for i in chosen(gain)
-    ]
+def worst_by_gain(gain: np.ndarray, count: int = SHOWN) -> list[int]:
+    """The pictures of least gain, the worst first."""
+    return [int(number) for number in np.argsort(gain)[:count]]
 
 
 def draw(panels: Sequence[Panel]) -> np.ndarray:
     """(H, W) uint8: column titles, then each panel above its caption, then the notice."""
-    titles = [_text(title, panels[0].hr.shape[1]) for title in COLUMNS]
+    titles = [_text(title, panels[0].sample.hr.shape[1]) for title in COLUMNS]
     lines = [_beside(titles)]
     for panel in panels:
         pictures = _beside(panel.columns())

@@ -1,98 +1,183 @@
-"""The pictures that an evaluation looks at, read into memory: a set of 300 is 21 MB."""
+"""The pictures that an evaluation looks at, read one at a time: a set may be larger than the memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
+from PIL import Image
 
-from edge_sr.errors import EnvironmentFault
-from edge_sr.image.radiograph import from_unit
-from host_training.data.crops import unit
-from host_training.data.protocol import Picture, hr_of, lr_of, pictures_of
+from edge_sr.artifacts.bundle import file_sha256
+from edge_sr.errors import EnvironmentFault, InputError, UsageError
+from host_training.data.protocol import HR_SIDE, grey_of, listing, lr_of, pictures_of
+from host_training.data.store import Store, open_store
 
 SETS = {  # name -> folder of the data and split; other institutions are test only
     "nih-test": ("nih", "test"),
     "nih-validation": ("nih", "validation"),
     "hannover": ("hannover", "test"),
 }
-BATCH = 8  # pictures a call: more gains nothing on a CPU
+FITTING_SET = "nih-validation"
+
+PairOf = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+"""(number, side) -> HR (side, side) and LR (side / 4, side / 4), both uint8."""
 
 
 @dataclass(frozen=True, eq=False)
-class PictureSet:
-    """ids: paths below the data folder. hr: (n, 256, 256) uint8. lr: (n, 64, 64) uint8.
-
-    split_sha256: of every picture and patient of the split, those that a limit left out included.
-    """
-
-    name: str
-    ids: tuple[str, ...]
-    patients: tuple[str, ...]
-    hr: np.ndarray
-    lr: np.ndarray
-    split_sha256: str
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """What a row may look at, float32 in [0, 1].
-
-    lr, other_lr: (N, 1, 64, 64); other_lr is that of the picture before each. hr: (N, 1, 256, 256).
-    """
+class Sample:
+    """One picture, uint8. lr, other_lr: (h, w); other_lr is that of the picture before. hr: (4h, 4w)."""
 
     lr: np.ndarray
     hr: np.ndarray
     other_lr: np.ndarray
 
 
-def read_set(data_dir: Path, name: str, *, limit: int | None = None) -> PictureSet:
-    """The set called ``name``; with a limit that many of its pictures, spread evenly.
+@dataclass(frozen=True, eq=False)
+class PictureSet:
+    """ids: paths below the data folder. side: of the smallest stored picture, the largest HR there is.
 
-    Raises EnvironmentFault where the data folder holds none of it, InputError for a picture that cannot be decoded.
+    degradation: how LR is made from HR. split_sha256: of every picture and patient of the split, those that a limit
+    left out included. listing_sha256: of the MANIFEST.csv that lists them.
     """
+
+    name: str
+    degradation: str
+    ids: tuple[str, ...]
+    patients: tuple[str, ...]
+    side: int
+    split_sha256: str
+    listing_sha256: str
+    pair: PairOf
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def sample(self, number: int, side: int) -> Sample:
+        """Picture ``number`` at an HR of ``side`` pixels."""
+        hr, lr = self.pair(number, side)
+        return Sample(lr, hr, self.pair((number - 1) % len(self), side)[1])
+
+
+def read_set(data_dir: Path | None, word: str, *, limit: int | None = None) -> PictureSet:
+    """The set of that name in the data folder, or the test split of the prepared store at that path.
+
+    limit: that many of its pictures, spread evenly. Raises EnvironmentFault where there is no picture of it, UsageError
+    where ``word`` is neither, InputError for a picture that cannot be decoded.
+    """
+    if word in SETS:
+        return _named(_needed(data_dir, word), word, limit)
+    return _stored(_store(Path(word)), Path(word), "test", limit)
+
+
+def fitting_set(data_dir: Path | None, word: str, *, limit: int | None = None) -> PictureSet | None:
+    """What may be fitted on before ``word`` is measured: the validation split beside it; None where there is none."""
+    try:
+        if word in SETS:
+            return _named(_needed(data_dir, word), FITTING_SET, limit)
+        return _stored(_store(Path(word)), Path(word), "validation", limit)
+    except EnvironmentFault:
+        return None
+
+
+def _needed(data_dir: Path | None, word: str) -> Path:
+    if data_dir is None:
+        raise UsageError(f"the set {word} needs the data folder", where="--data", hint="export EDGE_SR_DATA=FOLDER")
+    if open_store(data_dir) is not None:
+        raise UsageError(f"has no set {word}: it is a prepared store", where=data_dir, hint="leave out --set")
+    return data_dir
+
+
+def _store(folder: Path) -> Store:
+    store = open_store(folder) if folder.is_dir() else None
+    if store is None:
+        what = "is no prepared store" if folder.is_dir() else "no such set"
+        expected = f"{', '.join(SETS)} or a folder that edge-sr-host prepare has written"
+        raise UsageError(what, where=folder, expected=expected, hint="edge-sr-host prepare --help")
+    return store
+
+
+def _named(data_dir: Path, name: str, limit: int | None) -> PictureSet:
+    """Pictures as stored, reduced by area averaging; LR is the 4x4 mean."""
     folder, split = SETS[name]
     listed = pictures_of(data_dir, split, folder=folder)
-    if not listed:
+    pairs = [(picture.path.relative_to(data_dir).as_posix(), picture.patient_id) for picture in listed]
+    chosen = [listed[i] for i in spread_evenly(len(listed), limit)]
+    if not chosen:
         raise EnvironmentFault(f"no picture of {name}", where=data_dir / "MANIFEST.csv")
-    count = min(limit or len(listed), len(listed))
-    chosen = [listed[i * len(listed) // count] for i in range(count)]
-    hr = np.stack([hr_of(picture.path) for picture in chosen])
-    return PictureSet(
-        name,
-        tuple(_id(picture, data_dir) for picture in chosen),
-        tuple(picture.patient_id for picture in chosen),
-        hr,
-        lr_of(hr),
-        split_sha256(listed, data_dir),
-    )
+
+    def pair(number: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+        return area_pair(grey_of(chosen[number].path), side)
+
+    side = min(stored_side(picture.path) for picture in chosen)
+    return _picture_set(name, "area", pairs, limit, side, listing(data_dir), pair)
 
 
-def split_sha256(pictures: Sequence[Picture], data_dir: Path) -> str:
+def _stored(store: Store, folder: Path, split: str, limit: int | None) -> PictureSet:
+    """A split of a store. Of the area mean there is every scale, of another degradation the pairs as prepared."""
+    listed = [(row.path, row.patient_id) for row in store.rows(split)]
+    if not listed:
+        raise EnvironmentFault(f"its {split} split is empty", where=folder, hint="prepare more patients")
+    numbers = spread_evenly(len(listed), limit)
+    pair: PairOf
+    if store.degradation == "area":
+        pictures = store.pictures(split)
+        side = int(pictures.shape[-1])
+
+        def pair(number: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+            return area_pair(pictures[numbers[number]], side)
+    else:
+        hr, lr = store.pairs(split)
+        side = HR_SIDE
+
+        def pair(number: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+            return np.asarray(hr[numbers[number]]), np.asarray(lr[numbers[number]])
+
+    return _picture_set(folder.resolve().name, store.degradation, listed, limit, side, store.listing(), pair)
+
+
+def _picture_set(
+    name: str,
+    degradation: str,
+    listed: Sequence[tuple[str, str]],
+    limit: int | None,
+    side: int,
+    listing_file: Path,
+    pair: PairOf,
+) -> PictureSet:
+    chosen = [listed[i] for i in spread_evenly(len(listed), limit)]
+    ids, patients = (tuple(part) for part in zip(*chosen, strict=True))
+    return PictureSet(name, degradation, ids, patients, side, split_sha256(listed), file_sha256(listing_file), pair)
+
+
+def spread_evenly(count: int, limit: int | None) -> list[int]:
+    """``limit`` of the numbers below ``count``, all where there are fewer."""
+    chosen = min(limit or count, count)
+    return [i * count // chosen for i in range(chosen)]
+
+
+def split_sha256(listed: Sequence[tuple[str, str]]) -> str:
     """sha256 of the sorted lines "path,patient_id": two splits of one hash hold the same pictures."""
-    lines = sorted(f"{_id(picture, data_dir)},{picture.patient_id}\n" for picture in pictures)
+    lines = sorted(f"{path},{patient}\n" for path, patient in listed)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def batches(pictures: PictureSet) -> Iterator[Batch]:
-    """All pictures in order, ``BATCH`` at a time."""
-    other_lr = np.roll(pictures.lr, 1, axis=0)
-    for start in range(0, len(pictures), BATCH):
-        chosen = slice(start, start + BATCH)
-        lr, hr, other = (field[chosen, None] for field in (pictures.lr, pictures.hr, other_lr))  # (N, 1, H, W)
-        yield Batch(unit(lr), unit(hr), unit(other))
+def area_pair(stored: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) uint8 -> HR (side, side), reduced by area averaging, and LR, its 4x4 mean; both uint8."""
+    hr = np.asarray(cv2.resize(stored, (side, side), interpolation=cv2.INTER_AREA))
+    return hr, lr_of(hr)
 
 
-def to_eight_bits(sr: np.ndarray) -> np.ndarray:
-    """(N, 1, H, W) float32 in [0, 1] -> (N, H, W) uint8, rounded as the product rounds what it writes."""
-    return np.stack([from_unit(one[None], 8) for one in sr])
-
-
-def _id(picture: Picture, data_dir: Path) -> str:
-    return picture.path.relative_to(data_dir).as_posix()
+def stored_side(path: Path) -> int:
+    """The smaller side of a picture file, from its header. InputError where it has none or is too small."""
+    try:
+        with Image.open(path) as picture:
+            side = int(min(picture.size))
+    except OSError as error:
+        raise InputError("cannot be decoded", where=path, expected="an 8-bit grey PNG or JPEG") from error
+    if side < HR_SIDE:
+        raise InputError(f"{side} pixels wide or high", where=path, expected=f"at least {HR_SIDE}")
+    return side

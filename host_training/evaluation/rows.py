@@ -1,116 +1,205 @@
-"""The rows of the table: every way from LR to a picture that the model has to be compared with."""
+"""The rows of the table: every way from LR to a picture that a model has to be compared with.
+
+The model itself runs as the product runs it, by ``edge_sr.pipeline.upscale``. What the product does not have (a
+regression net, latents of zeros, of HR, of another picture) is cut into the same tiles, blended and projected alike.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from edge_sr.artifacts.bundle import Bundle
-from edge_sr.backends.base import Backend, Session
-from edge_sr.diffusion.noise import noise_field
-from edge_sr.errors import UsageError
+from edge_sr.backends.base import Backend
 from edge_sr.image.bicubic import upsample_bicubic
 from edge_sr.image.consistency import project
+from edge_sr.image.radiograph import Radiograph, from_unit, to_unit
+from edge_sr.image.tiling import blend, cut, plan_tiles
+from edge_sr.models.base import SRModel
 from edge_sr.models.latent_diffusion import LatentDiffusion
+from edge_sr.pipeline import LARGEST_BATCH, OVERLAP, upscale
 from host_training.data.protocol import HR_SIDE, SCALE
-from host_training.evaluation.pictures import Batch
+from host_training.evaluation.candidates import Candidate
+from host_training.evaluation.pictures import PictureSet, Sample
 from host_training.evaluation.sharpening import sharpen
 
-FIDELITIES = {"model_1": 1.0, "model_05": 0.5, "model_0": 0.0}
-TITLES = {
+FIDELITIES = {"model_1": 1.0, "model_0.5": 0.5, "model_0": 0.0}
+OF_EVERY_SET = {
     "bicubic": "bicubic",
     "bicubic_projected": "bicubic, projected",
     "regression": "regression net",
     "regression_sharpened": "regression net, rings sharpened",
-    "autoencoder": "autoencoder round trip (ceiling)",
-    "model_1": "model, fidelity 1",
-    "model_05": "model, fidelity 0.5",
-    "model_0": "model, fidelity 0",
-    "model_zeroed": "model, latents zeroed",
-    "model_other": "model, another picture's latents",
 }
-BASELINES = ("regression.onnx", "hr_encoder.onnx")
+OF_EVERY_BUNDLE = {
+    **{key: f"fidelity {fidelity:g}" for key, fidelity in FIDELITIES.items()},
+    "zeroed": "latents zeroed",
+    "shuffled": "another picture's latents",
+    "autoencoder": "autoencoder round trip (ceiling)",
+}
+DIAGNOSTIC = ("zeroed", "shuffled", "autoencoder")  # nobody runs these for their picture, so they have no time
+REGRESSION_TILE = HR_SIDE // SCALE
 
-Produce = Callable[[Batch], np.ndarray]
-"""A batch -> pictures (N, 1, 256, 256) float32 in [0, 1], before rounding to 8 bit."""
+Produce = Callable[[Sample], np.ndarray]
+"""A sample -> (H, W) uint8, rounded as the product rounds what it writes."""
+
+Opening = Callable[[Backend], AbstractContextManager[Produce]]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. produce is None where ``missing`` says what is not there."""
+    """One line of the table. Its sessions live while ``opening`` is open; None where ``missing`` says what lacks."""
 
     key: str
-    produce: Produce | None
+    title: str
+    opening: Opening | None
     missing: str = ""
 
     @property
-    def title(self) -> str:
-        return TITLES[self.key]
+    def timed(self) -> bool:
+        return self.opening is not None and self.key.rpartition("/")[2] not in DIAGNOSTIC
 
 
-def check_protocol(bundle: Bundle) -> None:
-    """Raises UsageError for a bundle that the protocol of this evaluation does not fit."""
-    manifest, tile = bundle.manifest, HR_SIDE // SCALE
-    fits = (manifest.scale, manifest.input.tile, manifest.input.degradation) == (SCALE, tile, "area")
-    if manifest.diffusion is None or not fits:
-        expected = f"latent diffusion, scale {SCALE}, tile {tile}, degradation area"
-        raise UsageError("this bundle cannot be evaluated", where=bundle.folder, expected=expected)
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Float32 in [0, 1]: lr, other_lr (N, 1, tile, tile), hr (N, 1, 4 tile, 4 tile)."""
+
+    lr: np.ndarray
+    hr: np.ndarray
+    other_lr: np.ndarray
 
 
-def open_baselines(folder: Path, backend: Backend, closing: ExitStack) -> dict[str, Session]:
-    """Those of ``BASELINES`` that the folder holds, by file name."""
-    present = [name for name in BASELINES if (folder / name).is_file()]
-    return {name: closing.enter_context(backend.open(folder / name)) for name in present}
-
-
-def model_row(model: LatentDiffusion, *, fidelity: float, seed: int) -> Produce:
-    """The model as the product runs it: one noise field for every picture, a function of the seed alone."""
-
-    def produce(batch: Batch) -> np.ndarray:
-        shape = model.noise_shape(*batch.lr.shape[2:])
-        noise = np.repeat(noise_field(seed, shape), len(batch.lr), axis=0) if fidelity < 1 else None
-        return model(batch.lr, noise=noise, fidelity=fidelity)
-
-    return produce
-
-
-def regression_row(regression: Session) -> Produce:
-    return lambda batch: project(regression.run({"lr": batch.lr})["sr"], batch.lr)
-
-
-def sharpened_row(regression: Produce, gains: np.ndarray) -> Produce:
-    """gains: one a ring, fitted on the validation split."""
-    return lambda batch: project(sharpen(regression(batch), gains), batch.lr)
-
-
-def all_rows(model: LatentDiffusion, baselines: Mapping[str, Session], gains: np.ndarray | None) -> list[Row]:
-    """Every row in the order of the table. gains None: there was nothing to fit them on."""
-
-    def zeros(lr: np.ndarray) -> np.ndarray:
-        return np.zeros((len(lr), *model.noise_shape(*lr.shape[2:])), np.float32)
-
-    produce: dict[str, Produce] = {
-        "bicubic": lambda batch: upsample_bicubic(batch.lr),
-        "bicubic_projected": lambda batch: project(upsample_bicubic(batch.lr), batch.lr),
-        "model_zeroed": lambda batch: model.decode(zeros(batch.lr), batch.lr),
-        "model_other": lambda batch: model.decode(model.latents(batch.other_lr), batch.lr),
+def rows_of_set(pictures: PictureSet, regression: Path | None, gains: np.ndarray | None) -> list[Row]:
+    """The rows that no bundle has a part in. gains: one a ring of the side that is measured, or None."""
+    absent = "there is no regression.onnx among the baselines"
+    how: dict[str, Opening | str] = {
+        "bicubic": _interpolated(upsample_bicubic),
+        "bicubic_projected": _interpolated(lambda lr: project(upsample_bicubic(lr), lr)),
+        "regression": regression_row(regression) if regression else absent,
+        "regression_sharpened": absent,
     }
-    produce |= {key: model_row(model, fidelity=fidelity, seed=0) for key, fidelity in FIDELITIES.items()}
-    missing: dict[str, str] = {}
-    if hr_encoder := baselines.get("hr_encoder.onnx"):
-        produce["autoencoder"] = lambda batch: model.decode(hr_encoder.run({"hr": batch.hr})["latents"], batch.lr)
-    else:
-        missing["autoencoder"] = "no hr_encoder.onnx among the baselines"
-    if regression := baselines.get("regression.onnx"):
-        produce["regression"] = regression_row(regression)
-    else:
-        missing |= dict.fromkeys(("regression", "regression_sharpened"), "no regression.onnx among the baselines")
-    if regression and gains is not None:
-        produce["regression_sharpened"] = sharpened_row(produce["regression"], gains)
-    else:
-        missing.setdefault("regression_sharpened", "no validation pictures to fit the gains on")
-    return [Row(key, produce.get(key), missing.get(key, "")) for key in TITLES]
+    if regression:
+        unfitted = "there are no validation pictures to fit the gains on"
+        how["regression_sharpened"] = unfitted if gains is None else regression_row(regression, gains)
+    if pictures.degradation != "area":
+        reason = f"LR is no mean of HR here, the degradation is {pictures.degradation}"
+        how |= dict.fromkeys(("bicubic_projected", "regression", "regression_sharpened"), reason)
+    return [_row(key, title, how[key]) for key, title in OF_EVERY_SET.items()]
+
+
+def rows_of_bundle(candidate: Candidate, pictures: PictureSet) -> list[Row]:
+    """The rows of one bundle, their keys behind its own."""
+    how: dict[str, Opening | str] = {
+        **{key: model_row(candidate, fidelity=fidelity) for key, fidelity in FIDELITIES.items()},
+        "zeroed": _decoded(candidate, lambda model, tiles: _zeros(model, tiles.lr)),
+        "shuffled": _decoded(candidate, lambda model, tiles: model.latents(tiles.other_lr)),
+        "autoencoder": autoencoder_row(candidate) if candidate.hr_encoder else "its hr_encoder.onnx was not named",
+    }
+    if len(pictures) == 1:
+        how["shuffled"] = "there is no other picture"
+    if not candidate.fits(pictures):
+        how = dict.fromkeys(how, f"the bundle was trained for degradation {candidate.degradation}")
+    return [
+        _row(f"{candidate.key}/{key}", f"{candidate.key}, {title}", how[key]) for key, title in OF_EVERY_BUNDLE.items()
+    ]
+
+
+def _row(key: str, title: str, how: Opening | str) -> Row:
+    return Row(key, title, None, how) if isinstance(how, str) else Row(key, title, how)
+
+
+def model_row(candidate: Candidate, *, fidelity: float) -> Opening:
+    """The model as the product runs it, with seed 0."""
+
+    @contextmanager
+    def opening(backend: Backend) -> Iterator[Produce]:
+        with candidate.open(backend) as model:
+            yield lambda sample: upscaled(model, sample.lr, fidelity=fidelity, seed=0)
+
+    return opening
+
+
+def upscaled(model: SRModel, lr: np.ndarray, *, fidelity: float, seed: int) -> np.ndarray:
+    """(h, w) uint8 -> (4h, 4w) uint8, by the product's pipeline."""
+    return upscale(Radiograph(lr, 8, "0" * 64), model, seed=seed, fidelity=fidelity).pixels
+
+
+def regression_row(network: Path, gains: np.ndarray | None = None) -> Opening:
+    """A feed-forward ``lr`` to ``sr``; with gains its rings are sharpened, over the whole picture."""
+
+    @contextmanager
+    def opening(backend: Backend) -> Iterator[Produce]:
+        with backend.open(network) as session:
+
+            def produce(sample: Sample) -> np.ndarray:
+                lr = to_unit(sample.lr)
+                sr = tiled(lambda tiles: project(session.run({"lr": tiles.lr})["sr"], tiles.lr), sample)
+                return from_unit(sr if gains is None else project(sharpen(sr, gains), lr), 8)
+
+            yield produce
+
+    return opening
+
+
+def autoencoder_row(candidate: Candidate) -> Opening:
+    """The decoder on the latents of HR."""
+
+    @contextmanager
+    def opening(backend: Backend) -> Iterator[Produce]:
+        assert candidate.hr_encoder is not None
+        with backend.open(candidate.hr_encoder) as encoder:
+            row = _decoded(candidate, lambda model, tiles: encoder.run({"hr": tiles.hr})["latents"])
+            with row(backend) as produce:
+                yield produce
+
+    return opening
+
+
+def _decoded(candidate: Candidate, latents: Callable[[LatentDiffusion, Tiles], np.ndarray]) -> Opening:
+    """The bundle's decoder on the latents of each tile, (N, C, H, W)."""
+
+    @contextmanager
+    def opening(backend: Backend) -> Iterator[Produce]:
+        with candidate.open(backend) as model:
+            tile, area = model.tile or REGRESSION_TILE, model.degradation == "area"
+
+            def produce(sample: Sample) -> np.ndarray:
+                sr = tiled(lambda t: model.decode(latents(model, t), t.lr), sample, tile=tile, projected=area)
+                return from_unit(sr, 8)
+
+            yield produce
+
+    return opening
+
+
+def _zeros(model: LatentDiffusion, lr: np.ndarray) -> np.ndarray:
+    return np.zeros((len(lr), *model.noise_shape(*lr.shape[2:])), np.float32)
+
+
+def _interpolated(function: Callable[[np.ndarray], np.ndarray]) -> Opening:
+    """A function of the whole picture that needs no session."""
+
+    @contextmanager
+    def opening(backend: Backend) -> Iterator[Produce]:
+        yield lambda sample: from_unit(function(to_unit(sample.lr)), 8)
+
+    return opening
+
+
+def tiled(
+    run: Callable[[Tiles], np.ndarray], sample: Sample, *, tile: int = REGRESSION_TILE, projected: bool = True
+) -> np.ndarray:
+    """(1, 1, H, W) float32: the tiles of a sample run in batches and laid together as ``edge_sr.pipeline`` does it.
+
+    run: tiles -> (N, 1, 4 tile, 4 tile). projected: project the blend of several tiles, which need not agree with LR.
+    """
+    lr = to_unit(sample.lr)
+    plan = plan_tiles(*sample.lr.shape, tile=tile, overlap=OVERLAP)
+    hr = cut(to_unit(sample.hr), plan, ratio=SCALE)
+    lr_tiles, other_tiles = (cut(field, plan) for field in (lr, to_unit(sample.other_lr)))
+    batches = [slice(start, start + LARGEST_BATCH) for start in range(0, len(lr_tiles), LARGEST_BATCH)]
+    parts = [run(Tiles(lr_tiles[batch], hr[batch], other_tiles[batch])) for batch in batches]
+    sr = blend(np.concatenate(parts), plan, scale=SCALE)
+    return project(sr, lr, scale=SCALE) if projected and len(lr_tiles) > 1 else sr

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from edge_sr.artifacts.manifest import BETA_SCHEDULES, DEFAULT_SAMPLERS, PREDICTION_TYPES, ROLES, parse_manifest
+from edge_sr.artifacts.manifest import (
+    BETA_SCHEDULES,
+    COMPOSED_SAMPLERS,
+    PREDICTION_TYPES,
+    ROLES,
+    SAMPLERS,
+    parse_manifest,
+)
 from edge_sr.artifacts.strict_json import MAX_JSON_BYTES, parse_json
 from edge_sr.errors import IntegrityError
 from edge_sr.tensors import TensorSpec
@@ -62,7 +69,14 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return raw
 
 
-@pytest.mark.parametrize("raw", [LATENT, GENERATOR], ids=["latent_diffusion", "espcn"])
+STAGED = {
+    **LATENT,
+    "sampler": {"name": "ddpm", "num_inference_steps": 300, "fidelity": 0.0, "seed": 0},
+    "networks": {role: net for role, net in LATENT["networks"].items() if role != "upscale"},
+}
+
+
+@pytest.mark.parametrize("raw", [LATENT, STAGED, GENERATOR], ids=["latent_diffusion", "ddpm", "espcn"])
 def test_a_manifest_survives_reading_and_writing(raw: dict[str, Any]) -> None:
     manifest = parse_manifest(raw)
     assert manifest.to_json() == raw
@@ -101,7 +115,8 @@ def test_a_refusal_names_field_value_and_rule() -> None:
         ("diffusion/rescale_betas_zero_snr", 1, "diffusion.rescale_betas_zero_snr: got 1; expected true or false"),
         ("diffusion/prediction_type", "epsilon", "diffusion.prediction_type.*as rescale_betas_zero_snr is true"),
         ("sampler/num_inference_steps", 301, "sampler.num_inference_steps: got 301"),
-        ("sampler/name", "ddpm", "sampler.name: got 'ddpm'; expected ddim or dpmsolver"),
+        ("sampler/name", "euler", "sampler.name: got 'euler'; expected ddpm or ddim or dpmsolver"),
+        ("sampler/name", "ddpm", "networks.upscale: unknown field"),  # noise at every step is no graph of (lr, noise)
         ("sampler/fidelity", 1.5, "sampler.fidelity"),
         ("sampler/seed", -1, "sampler.seed"),
         ("networks/encoder/opset", 21, "networks.encoder.opset: got 21; expected an integer from 19 to 20"),
@@ -132,6 +147,11 @@ def test_a_missing_field_is_named() -> None:
 def test_an_unknown_field_is_refused(path: str) -> None:
     with pytest.raises(IntegrityError, match=f"{path.replace('/', '.')}: unknown field"):
         parse_manifest(changed(path, {}))
+
+
+def test_a_sampler_that_is_one_graph_has_that_graph() -> None:
+    with pytest.raises(IntegrityError, match=r"networks.upscale: field is missing"):
+        parse_manifest({**STAGED, "sampler": LATENT["sampler"]})
 
 
 def test_a_feed_forward_family_has_no_sampler() -> None:
@@ -192,10 +212,15 @@ def test_sixteen_levels_are_read() -> None:
 
 
 def test_the_format_knows_no_schedule_or_sampler_that_the_code_lacks() -> None:
-    from edge_sr.diffusion.samplers import SAMPLERS, sampler_table
+    from edge_sr.diffusion.samplers import SAMPLERS as KNOWN_SAMPLERS
+    from edge_sr.diffusion.samplers import sampler_table
     from edge_sr.diffusion.schedule import make_alphas_cumprod
 
-    assert set(DEFAULT_SAMPLERS) < set(SAMPLERS)
+    alphas = make_alphas_cumprod("linear", 10, rescale_betas_zero_snr=True)
+    for sampler in KNOWN_SAMPLERS:
+        table = sampler_table(sampler, alphas, num_inference_steps=2, prediction_type="sample")
+        assert table.deterministic == (sampler in COMPOSED_SAMPLERS)
+    assert set(SAMPLERS) == set(KNOWN_SAMPLERS)
     for schedule in BETA_SCHEDULES:
         alphas = make_alphas_cumprod(schedule, 10, rescale_betas_zero_snr=False, beta_start=1e-4, beta_end=0.02)
         for prediction_type in PREDICTION_TYPES:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,38 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edge_sr.errors import EdgeSRError, IntegrityError, UsageError
-from host_training.data.crops import crop_batch
-from host_training.loop import CONFIGS, Schedule, Trainer, load_weights, read_checkpoint, read_config
-from host_training.nets.autoencoder import Decoder, HREncoder
+from host_training.loop import Schedule, Trainer, load_weights, read_checkpoint
+from tests.host_training.toy_training import nets, schedule, trained
 
-PLAN = {"steps": 8, "batch": 2, "crop": 32, "learning_rate": 1e-3, "warmup": 3, "precision": "fp32"}
-
-
-def schedule(**changes: object) -> Schedule:
-    return Schedule(**{**PLAN, "checkpoint_every": 3, **changes})  # type: ignore[arg-type]
-
-
-def nets(width: int = 8) -> dict[str, nn.Module]:
-    """Autoencoder with fixed first weights."""
-    torch.manual_seed(0)
-    return {"hr_encoder": HREncoder(width), "decoder": Decoder(width, 1)}
-
-
-def trained(folder: Path, *, until: int | None = None, plan: Schedule | None = None, width: int = 8) -> Trainer:
-    """An autoencoder on noise, with noise on its latents: convolutions, moments and random numbers as in earnest."""
-    learnt = nets(width)
-    trainer = Trainer(folder, learnt, plan or schedule())
-    hr = torch.randint(0, 256, (2, 256, 256), generator=trainer.generator(-1)).byte().numpy()
-
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        truth, lr = map(torch.from_numpy, crop_batch(hr, seed=0, step=step, batch=2, size=32))
-        latents = learnt["hr_encoder"](truth)
-        noise = torch.randn(latents.shape, generator=trainer.generator(step))
-        loss = (learnt["decoder"](latents + noise, lr) - truth).square().mean()
-        return loss, {"std": latents.std().item()}
-
-    trainer.run(loss_of, validate=dict, until=until)
-    return trainer
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def one_number(folder: Path, loss: Callable[[int, Tensor], Tensor], plan: Schedule) -> Trainer:
@@ -58,12 +33,18 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def lines(folder: Path) -> list[dict[str, float]]:
+    """The record without the clock."""
+    read = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
+
+
 @pytest.mark.parametrize("stops", [[4], [1, 3, 5]])
 def test_resuming_is_exact(tmp_path: Path, stops: list[int]) -> None:
     unbroken = trained(tmp_path / "unbroken")
     for until in stops:
         trained(tmp_path / "broken", until=until)
-    resumed = trained(tmp_path / "broken")
+    resumed = trained(tmp_path / "broken", seed=1)  # whatever the networks hold before the checkpoint is read
     assert resumed.step == unbroken.step == 8
     assert equal(resumed.networks.state_dict(), unbroken.networks.state_dict())
     assert equal(resumed.average, unbroken.average)
@@ -71,21 +52,50 @@ def test_resuming_is_exact(tmp_path: Path, stops: list[int]) -> None:
     assert equal(*files) and equal(files[0], unbroken.average)
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_forty_steps_are_twenty_and_twenty(tmp_path: Path, accumulate: int) -> None:
+    plan = schedule(steps=40, checkpoint_every=10, log_every=5, accumulate=accumulate)
+    unbroken = trained(tmp_path / "unbroken", plan=plan)
+    trained(tmp_path / "broken", plan=plan, until=20)
+    assert equal(trained(tmp_path / "broken", plan=plan).average, unbroken.average)
+    assert lines(tmp_path / "broken") == lines(tmp_path / "unbroken")
+
+
 def test_a_killed_training_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
-    unbroken = trained(tmp_path / "unbroken")
-    trained(tmp_path / "killed", until=3)
-    (tmp_path / "killed" / "weights.safetensors").unlink()
-    (tmp_path / "killed" / ".checkpoint.safetensors.part").write_bytes(b"half a file")
-    assert equal(trained(tmp_path / "killed").average, unbroken.average)
+    plan = {"steps": 40, "checkpoint_every": 10, "log_every": 1, "accumulate": 2}
+    unbroken = trained(tmp_path / "unbroken", plan=schedule(**plan))
+    changes = [f"{name}={value}" for name, value in plan.items()]
+    command = [sys.executable, "-m", "tests.host_training.toy_training", "--kill-at", "25", str(tmp_path / "killed")]
+    killed = subprocess.run([*command, *changes], cwd=ROOT, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert max(line["step"] for line in lines(tmp_path / "killed")) == 25
+    assert not (tmp_path / "killed" / "weights.safetensors").exists()
+    assert equal(trained(tmp_path / "killed", plan=schedule(**plan)).average, unbroken.average)
+    assert lines(tmp_path / "killed") == lines(tmp_path / "unbroken")
 
 
-def test_the_log_forgets_what_a_killed_training_did_after_its_checkpoint(tmp_path: Path) -> None:
-    trained(tmp_path, until=3)
-    with (tmp_path / "metrics.jsonl").open("a") as log:
-        log.write('{"step": 5, "loss": 1.0}\n')
+def test_a_training_killed_before_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 2, "loss": 1.0}\n')
     trained(tmp_path)
-    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert steps == sorted(steps) and 5 not in steps
+    assert [line["step"] for line in lines(tmp_path)] == [3, 6, 8]
+
+
+def test_a_validation_that_a_kill_prevented_is_made_up_for(tmp_path: Path) -> None:
+    trained(tmp_path, until=3)
+    (tmp_path / "metrics.jsonl").write_text("")
+    trained(tmp_path)
+    assert [line["step"] for line in lines(tmp_path)] == [3, 6, 8]
+
+
+def test_what_validation_raises_costs_no_step(tmp_path: Path) -> None:
+    net = nn.Linear(1, 1)
+
+    def validate() -> dict[str, float]:
+        raise UsageError("no data")
+
+    with pytest.raises(UsageError, match="no data"):
+        Trainer(tmp_path, {"net": net}, schedule()).run(lambda _: (net.weight.sum(), {}), validate=validate)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-000003.safetensors"]
 
 
 def test_the_seconds_go_on_where_they_stopped(tmp_path: Path) -> None:
@@ -95,9 +105,9 @@ def test_the_seconds_go_on_where_they_stopped(tmp_path: Path) -> None:
 
 def test_a_finished_training_is_left_as_it_is(tmp_path: Path) -> None:
     trained(tmp_path)
-    before = (tmp_path / "weights.safetensors").read_bytes()
+    before = (tmp_path / "weights.safetensors").read_bytes(), lines(tmp_path)
     assert trained(tmp_path).finished
-    assert (tmp_path / "weights.safetensors").read_bytes() == before
+    assert ((tmp_path / "weights.safetensors").read_bytes(), lines(tmp_path)) == before
 
 
 def test_until_zero_trains_nothing(tmp_path: Path) -> None:
@@ -105,25 +115,19 @@ def test_until_zero_trains_nothing(tmp_path: Path) -> None:
     assert trainer.step == 0 and not trainer.finished
 
 
-def test_a_checkpoint_is_the_old_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained(tmp_path, until=3)
-    before = (tmp_path / "checkpoint.safetensors").read_bytes()
-
-    def full_disk(tensors: object, path: Path, metadata: object = None) -> None:
-        path.write_bytes(b"half a file")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("host_training.loop.save_file", full_disk)
-    with pytest.raises(OSError, match="no space"):
-        trained(tmp_path)
-    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
-
-
 @pytest.mark.parametrize("change", [{"steps": 9}, {"learning_rate": 2e-3}, {"seed": 1}, {"batch": 3}])
-def test_another_schedule_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_another_schedule_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
     trained(tmp_path, until=2)
-    with pytest.raises(IntegrityError, match=r"checkpoint\.safetensors: .* another schedule(.|\n)*try: "):
+    ((name, value),) = change.items()
+    old = getattr(schedule(), name)
+    what = rf"step-000002\.safetensors: .* another schedule \({name} {old}, not {value}\)(.|\n)*try: "
+    with pytest.raises(IntegrityError, match=what):
         trained(tmp_path, plan=schedule(**change))
+
+
+def test_how_often_is_looked_may_change(tmp_path: Path) -> None:
+    trained(tmp_path, until=2)
+    assert trained(tmp_path, plan=schedule(checkpoint_every=4, log_every=2, keep=1, best="weight", patience=9)).finished
 
 
 def test_another_origin_is_refused(tmp_path: Path) -> None:
@@ -139,58 +143,23 @@ def test_other_networks_are_refused(tmp_path: Path) -> None:
         trained(tmp_path, width=12)
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
-    trained(tmp_path, until=2)
-    path = tmp_path / "checkpoint.safetensors"
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(IntegrityError, match=r"checkpoint\.safetensors: cannot be read"):
-        trained(tmp_path)
-
-
 def test_a_loss_that_is_no_number_ends_the_training_before_it_is_saved(tmp_path: Path) -> None:
     def loss(step: int, weight: Tensor) -> Tensor:
         return weight.square() * (float("nan") if step == 4 else 1)
 
     with pytest.raises(EdgeSRError, match="gradient of step 4 is not finite"):
         one_number(tmp_path, loss, schedule())
-    metadata, tensors = read_checkpoint(tmp_path / "checkpoint.safetensors")
+    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    metadata, tensors = read_checkpoint(checkpoint)
     assert metadata["step"] == "3" and all(bool(value.isfinite().all()) for value in tensors.values())
 
 
 def test_validation_sees_the_average_and_training_goes_on_without_it(tmp_path: Path) -> None:
     trainer = one_number(tmp_path, lambda _, weight: (weight - 5).square(), schedule(learning_rate=0.1))
-    last = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    last = lines(tmp_path)[-1]
     average, current = trainer.average["net.weight"].item(), trainer.networks["net"].weight.item()
     assert last["step"] == 8 and last["validation_weight"] == pytest.approx(average, abs=1e-6)
     assert abs(current - average) > 1e-3
-
-
-@pytest.mark.parametrize(("step", "share"), [(0, 0.9), (1000, 0.5)])
-def test_the_average_forgets_its_start_sooner(tmp_path: Path, step: int, share: float) -> None:
-    trainer = Trainer(tmp_path, {"net": nn.Linear(1, 1, bias=False)}, schedule(ema=0.5))
-    before = trainer.average["net.weight"].clone()
-    with torch.no_grad():
-        trainer.networks["net"].weight += 1
-    trainer.step = step
-    trainer.update_average()
-    torch.testing.assert_close(trainer.average["net.weight"], before + share)
-
-
-def test_the_rate_warms_up_and_falls_as_a_cosine() -> None:
-    plan = Schedule(steps=1000, batch=1, crop=32, learning_rate=1.0, warmup=100)
-    rates = [plan.rate(step) for step in range(1001)]
-    assert rates[0] == pytest.approx(0.01) and max(rates) == rates[99] == rates[100] == 1.0
-    assert rates[550] == pytest.approx(0.505, abs=1e-3) and rates[1000] == pytest.approx(0.01)
-    assert rates[100:] == sorted(rates[100:], reverse=True)
-
-
-def test_noise_depends_on_seed_and_step_alone(tmp_path: Path) -> None:
-    draws = [
-        torch.randn(4, generator=Trainer(tmp_path, nets(), schedule(seed=seed)).generator(step))
-        for seed, step in ((0, 5), (0, 5), (0, 6), (1, 5))
-    ]
-    assert torch.equal(draws[0], draws[1])
-    assert not torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[3])
 
 
 def test_weights_are_loaded_by_name(tmp_path: Path) -> None:
@@ -206,18 +175,3 @@ def test_weights_that_are_missing_or_others_are_named(tmp_path: Path) -> None:
     save_file({"net.weight": torch.zeros(3, 3)}, tmp_path / "w")
     with pytest.raises(IntegrityError, match="w: these are not the weights of this net"):
         load_weights(tmp_path / "w", net=nn.Linear(2, 2))
-
-
-@pytest.mark.parametrize("name", ["autoencoder", "diffusion", "feedforward"])
-def test_the_shipped_configurations_are_read(name: str) -> None:
-    settings = read_config(CONFIGS / f"{name}.toml")
-    stages = ("latent", "distil", "joint") if name == "diffusion" else ("schedule",)
-    for plan in (Schedule(**settings[stage]) for stage in stages):
-        assert plan.warmup < plan.steps and plan.crop % 32 == 0  # the loss looks at windows of up to 32 pixels
-
-
-def test_a_configuration_that_is_none_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.toml").write_text("[schedule\nsteps = 1")
-    for path in (tmp_path / "a.toml", tmp_path / "none.toml"):
-        with pytest.raises(UsageError, match=rf"{path.name}: .*expected a TOML file"):
-            read_config(path)

@@ -15,7 +15,7 @@ from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import EnvironmentFault
 from edge_sr.image import quality
 from edge_sr.image.phantom import chest_phantom
-from host_training.losses import Lpips, energy_score, picture_distance, window_distance
+from host_training.losses import Lpips, energy_score, haarpsi_distance, picture_distance, window_distance
 
 
 def pair(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,9 +98,35 @@ def test_lpips_is_the_network_that_evaluation_runs(folder: Path) -> None:
     assert lpips(sr, truth).item() == pytest.approx(np.mean(expected), abs=1e-5)
 
 
-def test_lpips_gives_a_gradient_to_the_picture_alone(folder: Path) -> None:
+def test_lpips_trains_the_pictures_and_not_itself(folder: Path) -> None:
     lpips = Lpips(folder / "lpips_squeeze_v0.1.safetensors")
     sr, hr = pair(1)
-    lpips(sr.requires_grad_(), hr.requires_grad_()).backward()
+    lpips(sr.requires_grad_(), hr).backward()
     assert sr.grad is not None and bool(sr.grad.abs().sum() > 0)
-    assert hr.grad is None and not any(value.requires_grad for value in lpips.parameters())
+    assert not any(value.requires_grad for value in lpips.parameters())
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
+def test_the_lpips_score_is_the_energy_score_with_lpips(folder: Path, spread: float) -> None:
+    lpips = Lpips(folder / "lpips_squeeze_v0.1.safetensors")
+    (first, second), (truth, _) = pair(1), pair(2)
+    truth = truth[1:]
+    expected = energy_score(first, second, truth, spread=spread, distance=lpips)
+    torch.testing.assert_close(lpips.score(first, second, truth, spread=spread), expected)
+
+
+def test_the_haarpsi_distance_is_that_of_the_evaluation() -> None:
+    hr = chest_phantom()
+    blurred = [np.clip(np.rint(cv2.GaussianBlur(hr, (0, 0), sigma)), 0, 255) for sigma in (1.0, 3.0)]
+    truth = torch.from_numpy(hr[None, None].astype(np.float32) / 255)
+    for sr in blurred:
+        distance = haarpsi_distance(torch.from_numpy(sr[None, None].astype(np.float32) / 255), truth)
+        assert distance.item() == pytest.approx(1 - quality.haarpsi(sr, hr), abs=0.005)  # the borders differ a little
+    assert haarpsi_distance(truth, truth).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_the_haarpsi_distance_has_a_finite_gradient_everywhere() -> None:
+    for sr, hr in (pair(), (torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32))):
+        sr = sr.clone().requires_grad_()
+        haarpsi_distance(sr, hr).backward()
+        assert sr.grad is not None and bool(sr.grad.isfinite().all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,10 @@ CONFIGS = {
     "feedforward": f"[schedule]\n{PLAN}crop = 64\n{LOSS}[generator]\nwidth = 8\ndepth = 1\n",
     "diffusion": f"[latent]\n{PLAN}crop = 256\n[distil]\n{PLAN}crop = 128\n[joint]\n{PLAN}crop = 32\n"
     f"{LOSS}lpips_at_0 = 0.05\nlpips_at_1 = 0.002\nlatent = 0.002\nanchor = 0.3\n"
+    "haarpsi_at_0 = 0.0\nhaarpsi_at_1 = 0.05\n"
     "score_at_0 = 4.0\nscore_at_1 = 1.0\nsquared_at_0 = 10.0\nsquared_at_1 = 100.0\n"
     '[diffusion]\nbeta_schedule = "linear"\nnum_train_timesteps = 300\nrescale_betas_zero_snr = true\n'
+    'beta_start = 1e-4\nbeta_end = 0.02\n'
     f"{AUTOENCODER}[encoder]\nwidth = 8\ndepth = 1\n[denoiser]\nwidths = [8, 8, 16]\n"
     "[regression]\nwidth = 8\ndepth = 1\n",
 }
@@ -66,11 +69,10 @@ def write_lpips(path: Path) -> None:
 
 
 def trained(name: str, data_dir: Path, runs: Path, *, until: int | None = None, seed: int = 0) -> Path:
-    """One training into runs/name, with first weights of ``seed``."""
+    """One training into runs/name."""
     runs.mkdir(exist_ok=True)
     config = runs / f"{name}.toml"
-    config.write_text(CONFIGS[name])
-    torch.manual_seed(seed)
+    config.write_text(CONFIGS[name].replace(PLAN, f"{PLAN}seed = {seed}\n"))
     TRAININGS[name](config, data_dir=data_dir, out=runs / name, until=until)
     return runs / name
 
@@ -125,7 +127,7 @@ def test_a_training_leaves_weights_and_figures(runs: Path, stage: str, networks:
 
 @pytest.mark.parametrize("stage", ["autoencoder", "feedforward", "diffusion/latent", "diffusion/joint"])
 def test_every_weight_is_learnt(runs: Path, stage: str) -> None:
-    _, tensors = read_checkpoint(runs / stage / "checkpoint.safetensors")
+    _, tensors = read_checkpoint(runs / stage / "checkpoints" / "step-000004.safetensors")
     names = [name.removeprefix("weights.") for name in tensors if name.startswith("weights.")]
     moments = [value for name, value in tensors.items() if name.endswith(".exp_avg")]
     assert len(moments) == len(names)
@@ -149,15 +151,26 @@ def test_a_stage_starts_from_the_one_before(runs: Path) -> None:
 def test_a_training_resumes_exactly(data_dir: Path, runs: Path, tmp_path: Path, name: str) -> None:
     trained(name, data_dir, tmp_path, until=2)
     assert not equal(weights(tmp_path / name), weights(runs / name))
-    trained(name, data_dir, tmp_path, seed=1)  # whatever the networks hold before the checkpoint is read
+    trained(name, data_dir, tmp_path)
     assert equal(weights(tmp_path / name), weights(runs / name))
+
+
+def test_first_weights_are_those_of_the_seed(data_dir: Path, runs: Path, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        folder = trained("feedforward", data_dir, tmp_path / str(seed), seed=seed)
+        assert equal(weights(folder), weights(runs / "feedforward")) == (seed == 0)
+
+
+def test_the_regression_shows_panels(runs: Path) -> None:
+    names = sorted(path.name for path in (runs / "feedforward" / "panels").iterdir())
+    assert names == ["step-000002.png", "step-000004.png"]
 
 
 def test_stages_resume_exactly(data_dir: Path, runs: Path, tmp_path: Path) -> None:
     teachers(data_dir, tmp_path)
     out = trained("diffusion", data_dir, tmp_path, until=2)
     assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["latent"]
-    trained("diffusion", data_dir, tmp_path, seed=1)
+    trained("diffusion", data_dir, tmp_path)
     assert equal(weights(out / "joint"), weights(runs / "diffusion" / "joint"))
 
 
@@ -165,7 +178,7 @@ def test_another_autoencoder_makes_other_latents(data_dir: Path, tmp_path: Path)
     teachers(data_dir, tmp_path)
     out = trained("diffusion", data_dir, tmp_path, until=1)
     before = load_file(out / "latents.safetensors")["latents"]
-    (tmp_path / "autoencoder" / "checkpoint.safetensors").unlink()
+    shutil.rmtree(tmp_path / "autoencoder")
     trained("autoencoder", data_dir, tmp_path, seed=1)
     with pytest.raises(IntegrityError, match="another origin"):
         trained("diffusion", data_dir, tmp_path, until=1)

@@ -7,6 +7,7 @@ from host_training.evaluation.statistics import (
     calibrated_ratio,
     patient_bootstrap,
     rank_correlation,
+    ratio_bootstrap,
     spread_error_correlation,
     variance_over_error,
 )
@@ -38,6 +39,18 @@ def test_the_same_patients_are_drawn_for_every_metric() -> None:
     values, patients = np.random.default_rng(0).standard_normal(30), [str(i // 2) for i in range(30)]
     plain, shifted = patient_bootstrap(values, patients), patient_bootstrap(values + 1, patients)
     assert (shifted.low, shifted.high) == pytest.approx((plain.low + 1, plain.high + 1))
+
+
+def test_a_ratio_is_of_the_sums_and_its_interval_of_patients() -> None:
+    above, below = np.array([1.0, 1.0, 8.0]), np.array([1.0, 1.0, 2.0])
+    interval = ratio_bootstrap(above, below, ["a", "a", "b"])
+    assert interval.mean == pytest.approx(10 / 4)
+    assert (interval.low, interval.high) == pytest.approx((1.0, 4.0))  # patient a alone, patient b alone
+
+
+def test_a_ratio_to_nothing_is_one() -> None:
+    interval = ratio_bootstrap(np.zeros(3), np.zeros(3), list("abc"))
+    assert (interval.mean, interval.low, interval.high) == (1.0, 1.0, 1.0)
 
 
 def test_variance_over_error_by_hand() -> None:

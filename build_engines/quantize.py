@@ -1,0 +1,401 @@
+"""Where INT8 goes, and how it is written: Q/DQ pairs in the composed graph.
+
+``placement`` names the places, ``insert_qdq`` writes the pairs there from the ranges that a calibration observed or a
+training learnt. The build and quantisation-aware training both take the places from here, so what is trained is what
+runs. Plain onnx, no PyTorch.
+
+The rules, which follow TensorRT's "Explicit Quantization" (Q/DQ layer-placement recommendations):
+
+- Convolutions are quantised, nothing else: what they read per tensor, their weights per output channel (axis 0 of a
+  Conv, axis 1 of a ConvTranspose) and symmetric. Biases stay float32, without Q/DQ.
+- Kept high unless asked otherwise: first convolutions, which the LR picture reaches past no other, and last ones, with
+  no other behind them. A convolution that is both is the bicubic skip; it and the projection are never touched.
+- Every step of the unrolled sampler has its own tensors and so its own ranges, also for what it reads of other
+  networks. The weights are shared. The sampler's own arithmetic reads float32.
+- Operators that only move or choose values (MOVES) have one range on both sides; all that a Concat joins has one.
+  Rounding to a grid commutes with them, and with ReLU where the grid holds 0, so these pairs change no value.
+- A sum of a convolution and a skip branch reads the branch quantised, where that is quantised for another reader or is
+  a quantised convolution's output: only then do the two fuse.
+- In ONNX Runtime a convolution is INT8 only between two pairs, so what is summed has one too; and where one of the
+  MOVES stands beside a ReLU, there is a pair on both sides of it (elsewhere ONNX Runtime drops the ReLU before a pair).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+from build_engines.simplify import drop_unread
+from edge_sr.errors import UsageError
+
+PICTURE = "lr"  # the composed graph's input that holds it
+MOVES = ("Concat", "MaxPool", "DepthToSpace")
+OUT_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of the weights
+WEIGHT_LEVELS = 127  # symmetric: -128 has no counterpart
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """What one runtime makes INT8 of.
+
+    lowest, highest: the codes of an activation. symmetric: the zero point is 0. outputs: a convolution needs a pair
+    behind it too. dedicated: every reader has a pair of its own, as TensorRT fuses pairs into readers; else a tensor
+    has one. packed_weights: stored as int8.
+    """
+
+    name: str
+    lowest: int
+    highest: int
+    symmetric: bool
+    outputs: bool
+    dedicated: bool
+    packed_weights: bool
+
+    @property
+    def dtype(self) -> type[np.integer]:
+        """Of the codes."""
+        return np.int8 if self.lowest < 0 else np.uint8
+
+
+FLAVOURS = {
+    "onnxruntime": Flavour("onnxruntime", 0, 255, symmetric=False, outputs=True, dedicated=False, packed_weights=True),
+    "tensorrt": Flavour("tensorrt", -128, 127, symmetric=True, outputs=False, dedicated=True, packed_weights=False),
+}
+Ranges = Mapping[str, tuple[float, float]]
+"""tensor -> its least and greatest value."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One quantised convolution. name: the tensor that it writes. axis: that of its weight's output channels.
+
+    data: the tensor it reads. skip: what is added to its output, where the sum reads that quantised. output: its own
+    name, where the sum reads that quantised too. "" where not.
+    """
+
+    name: str
+    weight: str
+    axis: int
+    data: str
+    skip: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """An input of a node that reads its tensor quantised. node: the first tensor that the node writes."""
+
+    tensor: str
+    node: str
+    index: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Every place of Q/DQ in one composed graph.
+
+    convolutions: in the order of the graph, so that the n-th one of a weight is that of the n-th step.
+    groups: the tensors whose ranges have to be known. Those of one group share theirs, and so do their readers; what
+    only a Concat or another of the MOVES reads needs no range of its own.
+    """
+
+    flavour: Flavour
+    convolutions: tuple[Convolution, ...]
+    readers: tuple[Reader, ...]
+    groups: tuple[tuple[str, ...], ...]
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """What a calibration has to observe."""
+        return tuple(name for group in self.groups for name in group)
+
+    def limits(self, ranges: Ranges) -> list[tuple[float, float]]:
+        """The range of each group: from the least to the greatest value of its tensors.
+
+        Raises UsageError for a tensor without a range, and for a range that is none.
+        """
+        known = {name: _checked(name, ranges) for name in self.tensors}
+        return [(min(known[n][0] for n in group), max(known[n][1] for n in group)) for group in self.groups]
+
+
+def _checked(name: str, ranges: Ranges) -> tuple[float, float]:
+    if name not in ranges:
+        expected = "the ranges of this graph: same networks, sampler and number of steps"
+        raise UsageError("no range is given for this tensor", where=name, expected=expected)
+    low, high = ranges[name]
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise UsageError(f"range from {low} to {high}", where=name, expected="two finite numbers, the lower one first")
+    return low, high
+
+
+def grid(low: float, high: float, flavour: Flavour) -> tuple[np.float32, int]:
+    """Scale and zero point of a range, in float32 arithmetic.
+
+    The range is widened to hold 0, which ReLU and the padding of a convolution need exactly.
+    """
+    least, greatest = np.float32(min(low, 0)), np.float32(max(high, 0))
+    if flavour.symmetric:
+        return _positive(max(-least, greatest) / np.float32(flavour.highest)), 0
+    scale = _positive((greatest - least) / np.float32(flavour.highest - flavour.lowest))
+    return scale, flavour.lowest + int(np.rint(-least / scale))
+
+
+def _positive(scale: np.float32) -> np.float32:
+    """1 where all values are 0: TensorRT refuses a scale of 0."""
+    return scale if scale > 0 else np.float32(1)
+
+
+def weight_grid(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scales (channels,) float32 and codes int8, shaped as the weight; halves are rounded to even, as in ONNX."""
+    amax = np.abs(weight).max(tuple(other for other in range(weight.ndim) if other != axis), keepdims=True)
+    scales = np.where(amax > 0, amax / np.float32(WEIGHT_LEVELS), np.float32(1)).astype(np.float32)
+    codes = np.clip(np.rint(weight / scales), -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8)
+    return scales.ravel(), codes
+
+
+def placement(model: ModelProto, flavour: str, *, high: Collection[str] = (), ends: bool = False) -> Placement:
+    """The places in a composed float32 graph, by the rules at the top of this module.
+
+    high: further convolutions to leave alone, by the tensor they write or (for all steps) by their weight.
+    ends: quantise first and last convolutions too. Raises UsageError for an unknown flavour or convolution.
+    """
+    if flavour not in FLAVOURS:
+        raise UsageError(f"no such flavour: {flavour}", expected=" or ".join(FLAVOURS))
+    graph = _Wiring(model)
+    graph.check_known(high)
+    places = _Places(graph, FLAVOURS[flavour])
+    return places.of([n for n in graph.inner(ends=ends) if not {n.output[0], n.input[1]} & set(high)])
+
+
+class _Wiring:
+    """Who writes and who reads what, and which convolutions stand first and last."""
+
+    def __init__(self, model: ModelProto) -> None:
+        self.nodes = model.graph.node  # topologically sorted, as ONNX demands
+        self.writer = {name: node for node in self.nodes for name in node.output}
+        constants = {tensor.name for tensor in model.graph.initializer}
+        self.convolutions = [n for n in self.nodes if n.op_type in OUT_AXIS and n.input[1] in constants]
+
+    def check_known(self, names: Collection[str]) -> None:
+        known = {name for node in self.convolutions for name in (node.output[0], node.input[1])}
+        if unknown := sorted(set(names) - known):
+            raise UsageError("no convolution writes this or has it as weight", where=unknown[0])
+
+    def inner(self, *, ends: bool) -> list[NodeProto]:
+        """The convolutions without first and last ones; with ``ends`` without those that are both."""
+        first, last = self.first(), self.last()
+        left_out = first & last if ends else first | last
+        return [node for node in self.convolutions if node.output[0] not in left_out]
+
+    def first(self) -> set[str]:
+        """Convolutions, by what they write, that the picture reaches past no other."""
+        reached = {PICTURE}
+        found: set[str] = set()
+        for node in self.nodes:
+            if not reached.isdisjoint(node.input):
+                (found if node.op_type in OUT_AXIS else reached).update(node.output)
+        return found
+
+    def last(self) -> set[str]:
+        """Convolutions, by what they write, with no other behind them."""
+        needed: set[str] = set()  # what some convolution depends on
+        found: set[str] = set()
+        for node in reversed(self.nodes):
+            leads_on = not needed.isdisjoint(node.output)
+            if node.op_type in OUT_AXIS and not leads_on:
+                found.update(node.output)
+            if node.op_type in OUT_AXIS or leads_on:
+                needed.update(node.input)
+        return found
+
+
+class _Places:
+    """Collects the places of one flavour."""
+
+    def __init__(self, graph: _Wiring, flavour: Flavour) -> None:
+        self.graph, self.flavour = graph, flavour
+        self.readers: list[tuple[str, NodeProto, int]] = []
+        self.ranged: list[str] = []  # tensors that need a range
+        self.passed: set[str] = set()  # tensors behind which a range was carried on to what wrote them
+        self.parent: dict[tuple[str, str], tuple[str, str]] = {}  # of the sets of (network, tensor) with one range
+
+    def of(self, chosen: list[NodeProto]) -> Placement:
+        for node in chosen:
+            self.read(node, 0)
+        skips = dict(self.sums({node.output[0] for node in chosen}))
+        roots = list(dict.fromkeys(self.root(("", name)) for name in self.ranged))
+        return Placement(
+            self.flavour,
+            tuple(self.convolution(node, skips.get(node.output[0], "")) for node in chosen),
+            tuple(
+                Reader(name, node.output[0], index, roots.index(self.root((network_of(node), name))))
+                for name, node, index in self.readers
+            ),
+            tuple(tuple(name for name in self.ranged if self.root(("", name)) == root) for root in roots),
+        )
+
+    def read(self, node: NodeProto, index: int) -> None:
+        """Let the node read this input quantised, with one range for all that do so."""
+        name = node.input[index]
+        self.add_reader(node, index)
+        self.unite(("", name), (network_of(node), name))
+        if name not in self.ranged:
+            self.ranged.append(name)
+
+    def add_reader(self, node: NodeProto, index: int) -> None:
+        """An operator that only moved the values here reads them on the same grid."""
+        name = node.input[index]
+        self.readers.append((name, node, index))
+        writer = self.graph.writer.get(name)
+        if writer is None or name in self.passed or not self.passes(writer, node):
+            return
+        self.passed.add(name)
+        for position, source in enumerate(writer.input):
+            self.unite((network_of(node), name), (network_of(writer), source))
+            self.add_reader(writer, position)
+
+    def passes(self, writer: NodeProto, reader: NodeProto) -> bool:
+        """Whether there is a pair before the writer as well."""
+        if network_of(writer) != network_of(reader):
+            return False
+        if writer.op_type == "Relu" and self.flavour.outputs:
+            before = self.graph.writer.get(writer.input[0], writer)
+            return reader.op_type in MOVES or before.op_type in MOVES
+        return writer.op_type in MOVES
+
+    def sums(self, chosen: set[str]) -> Iterator[tuple[str, str]]:
+        """Quantises what sums read; yields convolution and skip branch."""
+        for node in self.graph.nodes:
+            convolutions = [name for name in node.input if name in chosen] if node.op_type == "Add" else []
+            if not convolutions:
+                continue
+            convolution = convolutions[-1]
+            index = list(node.input).index(convolution)
+            branch = node.input[1 - index]
+            if branch in chosen or any(branch == name for name, _, _ in self.readers):
+                self.read(node, 1 - index)
+                if self.flavour.outputs:
+                    self.read(node, index)
+                yield convolution, branch
+
+    def convolution(self, node: NodeProto, skip: str) -> Convolution:
+        name = node.output[0]
+        output = name if skip and self.flavour.outputs else ""
+        return Convolution(name, node.input[1], OUT_AXIS[node.op_type], node.input[0], skip, output)
+
+    def root(self, key: tuple[str, str]) -> tuple[str, str]:
+        while (parent := self.parent.setdefault(key, key)) != key:
+            key = parent
+        return key
+
+    def unite(self, one: tuple[str, str], other: tuple[str, str]) -> None:
+        self.parent[self.root(other)] = self.root(one)
+
+
+def network_of(node: NodeProto) -> str:
+    """The network and step that ``compose`` wrote the node for, such as denoiser1."""
+    return node.name.partition("/")[0]
+
+
+def insert_qdq(model: ModelProto, ranges: Ranges, places: Placement) -> ModelProto:
+    """The graph with Q/DQ pairs at the places; inputs, outputs, opset and everything else stay as they are.
+
+    ranges: those of ``places.tensors``; there may be others. The model that came is left alone.
+    Raises UsageError where a range is missing or none, or where the placement is of another graph.
+    """
+    grids = [grid(*limits, places.flavour) for limits in places.limits(ranges)]
+    writer = _PairWriter(model, places, grids)
+    quantised = ModelProto()
+    quantised.CopyFrom(model)
+    del quantised.graph.value_info[:], quantised.graph.node[:]
+    quantised.graph.node.extend(writer.nodes())
+    quantised.graph.initializer.extend(writer.constants.values())
+    drop_unread(quantised)
+    quantised = onnx.shape_inference.infer_shapes(quantised, strict_mode=True)
+    onnx.checker.check_model(quantised, full_check=True)
+    return quantised
+
+
+class _PairWriter:
+    """Writes the nodes anew, with pairs where the placement wants them."""
+
+    def __init__(self, model: ModelProto, places: Placement, grids: list[tuple[np.float32, int]]) -> None:
+        self.model, self.flavour, self.grids = model, places.flavour, grids
+        self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.readers = {(reader.node, reader.index): reader for reader in places.readers}
+        self.convolutions = {convolution.name: convolution for convolution in places.convolutions}
+        self.constants: dict[str, TensorProto] = {}
+        self.written: list[NodeProto] = []
+        self.pairs: dict[str, str] = {}  # where one pair serves all: its name -> what it gives
+        self.check_wiring()
+
+    def check_wiring(self) -> None:
+        wiring = {(node.output[0], i): name for node in self.model.graph.node for i, name in enumerate(node.input)}
+        wanted = {key: reader.tensor for key, reader in self.readers.items()}
+        wanted |= {(convolution.name, 1): convolution.weight for convolution in self.convolutions.values()}
+        for key, tensor in wanted.items():
+            if wiring.get(key) != tensor:
+                raise UsageError(f"{tensor} is not read here", where=key[0], expected="the placement of this graph")
+
+    def nodes(self) -> list[NodeProto]:
+        for original in self.model.graph.node:
+            node = NodeProto()
+            node.CopyFrom(original)
+            for index in range(len(original.input)):
+                if reader := self.readers.get((original.output[0], index)):
+                    node.input[index] = self.activation(reader)
+            if convolution := self.convolutions.get(original.output[0]):
+                node.input[1] = self.weight(convolution)
+            self.written.append(node)
+        return self.written
+
+    def activation(self, reader: Reader) -> str:
+        """What is read instead of the tensor."""
+        scale, zero_point = self.grids[reader.group]
+        names = (
+            self.constant(f"group{reader.group}/scale", scale),
+            self.constant(f"group{reader.group}/zero_point", self.flavour.dtype(zero_point)),
+        )
+        pair = f"{reader.tensor}/group{reader.group}"
+        return self.pair(f"{pair}/{reader.node}" if self.flavour.dedicated else pair, reader.tensor, names)
+
+    def weight(self, convolution: Convolution) -> str:
+        """What is read instead of the weight."""
+        name, axis = convolution.weight, convolution.axis
+        scales, codes = weight_grid(numpy_helper.to_array(self.weights[name]), axis)
+        names = (
+            self.constant(f"{name}/scale", scales),
+            self.constant(f"{name}/zero_point", np.zeros(len(scales), np.int8)),
+        )
+        if self.flavour.packed_weights:
+            return self.dequantised(name, self.constant(f"{name}/codes", codes), names, axis)
+        return self.pair(f"{name}/{convolution.name}", name, names, axis)
+
+    def pair(self, pair: str, tensor: str, names: tuple[str, str], axis: int | None = None) -> str:
+        codes = f"{pair}/codes"
+        if pair not in self.pairs:
+            self.add("QuantizeLinear", [tensor, *names], codes, axis)
+        return self.dequantised(pair, codes, names, axis)
+
+    def dequantised(self, pair: str, codes: str, names: tuple[str, str], axis: int | None = None) -> str:
+        result = f"{pair}/dequantized"
+        if pair not in self.pairs:
+            self.add("DequantizeLinear", [codes, *names], result, axis)
+            self.pairs[pair] = result
+        return result
+
+    def add(self, operator: str, inputs: list[str], output: str, axis: int | None) -> None:
+        node = helper.make_node(operator, inputs, [output], name=output)
+        if axis is not None:
+            node.attribute.append(helper.make_attribute("axis", axis))
+        self.written.append(node)
+
+    def constant(self, name: str, value: np.ndarray | np.generic) -> str:
+        self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
+        return name
