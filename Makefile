@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell scripts/find-python 3.12 3.11 3.10)
 JETPACK_PYTHONS := 3.10 3.12
 WHEEL_LIMIT_MB := 20
+RUNS ?= runs
 
 # Real radiographs for the tests; those that need them skip where there are none.
 EDGE_SR_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -14,7 +15,7 @@ endif
 # One thread is a habit for training beside other work; the suite measures times with the threads that users have.
 unexport OMP_NUM_THREADS
 
-.PHONY: help demo test test-pythons lint bench-published wheel clean
+.PHONY: help demo test test-pythons lint bench-published train-default wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -45,6 +46,15 @@ test-python-%: .venv-%/.with-device wheel
 
 bench-published: $(VENV)/.with-all  ## time one picture against the published chain of 300 steps, side by side
 	$(BIN)/python benchmarks/against_published_chain.py
+
+# From nothing to a refined bundle. On two cores with AMX about an hour and a half, without AMX most of a day; a GPU is
+# used where there is one. Stopped at any place, the same command goes on.
+train-default: $(VENV)/.with-all  ## train the default model anew from the pictures that EDGE_SR_DATA names
+	for network in autoencoder feedforward diffusion; do $(BIN)/edge-sr-host train $$network --runs $(RUNS) || exit; done
+	$(BIN)/edge-sr-host export --runs $(RUNS) -o $(RUNS)/bundle --baselines $(RUNS)/baselines --overwrite
+	$(BIN)/edge-sr-host train refine --runs $(RUNS) --from $(RUNS)/bundle --baselines $(RUNS)/baselines
+	$(BIN)/edge-sr-host export --mode refined --name cxr-x4-edge --runs $(RUNS) -o $(RUNS)/refined --overwrite
+	$(BIN)/edge-sr-host evaluate $(RUNS)/refined --baselines $(RUNS)/baselines --runs $(RUNS) --out $(RUNS)/evaluation
 
 wheel: $(VENV)/.with-cpu  ## build dist/*.whl and hold its size against the limit
 	@rm -rf build dist

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +44,11 @@ class Record:
 
     def tensorboard(self) -> SummaryWriter | None:
         """Opened when there is something to show; None where TensorBoard is not installed."""
-        if self.writer is None and find_spec("tensorboard"):
-            from torch.utils.tensorboard import SummaryWriter
-
+        if self.writer is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                return None
             # purge_step hides what earlier runs' files say of these steps
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.begin)
         return self.writer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,10 @@ def test_tensorboard_has_no_point_twice_after_a_kill(tmp_path: Path) -> None:
 
 
 def test_tensorboard_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("host_training.loop.record.find_spec", lambda name: None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     trained(tmp_path)
     assert lines(tmp_path) and not (tmp_path / "tensorboard").exists()
 

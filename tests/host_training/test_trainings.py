@@ -32,7 +32,7 @@ CONFIGS = {
     "haarpsi_at_0 = 0.0\nhaarpsi_at_1 = 0.05\n"
     "score_at_0 = 4.0\nscore_at_1 = 1.0\nsquared_at_0 = 10.0\nsquared_at_1 = 100.0\n"
     '[diffusion]\nbeta_schedule = "linear"\nnum_train_timesteps = 300\nrescale_betas_zero_snr = true\n'
-    'beta_start = 1e-4\nbeta_end = 0.02\n'
+    "beta_start = 1e-4\nbeta_end = 0.02\n"
     f"{AUTOENCODER}[encoder]\nwidth = 8\ndepth = 1\n[denoiser]\nwidths = [8, 8, 16]\n"
     "[regression]\nwidth = 8\ndepth = 1\n",
 }

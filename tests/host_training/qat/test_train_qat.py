@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from build_engines.quantize import insert_qdq, placement
 from edge_sr.artifacts.bundle import Bundle, default_bundle
 from edge_sr.errors import IntegrityError, UsageError
-from host_training.fake_quant import FakeQuantised, LearntRanges
+from host_training.fake_quant import LearntRanges
 from host_training.loop import load_weights
 from host_training.nets.edge_model import EdgeModel
 from host_training.ranges_file import read_ranges, write_ranges
 from host_training.train_qat import composed, filled, parts_of, train_qat
-from tests.host_training.qat.test_fake_quant import drawn, networks, run
+from tests.host_training.qat.test_fake_quant import drawn, networks, run, simulated
 from tests.host_training.qat.thin import CONFIG, SETTINGS
 
 
@@ -93,9 +93,8 @@ def test_the_learnt_graph_computes_what_was_trained(qat: Path, thin_bundle: Bund
     places = placement(float32, flavour)
     lr, noise = drawn()
     got = run(insert_qdq(float32, ranges, places), {"lr": lr.numpy(), "noise": noise.numpy()})["sr"]
-    with torch.no_grad(), FakeQuantised(networks(model), LearntRanges(places, ranges)):
-        expected = model.upscale(lr, noise, model.table(steps)).numpy()
-    assert np.abs(got - expected).mean() < 1e-3  # training knows one round of the projection, the graph three
+    expected = simulated(model, LearntRanges(places, ranges), steps, lr, noise)
+    assert np.abs(got - expected).mean() < 1e-4  # sums are rounded, so here and there a code may differ by one
     assert np.abs(got - run(float32, {"lr": lr.numpy(), "noise": noise.numpy()})["sr"]).mean() > 2e-3
 
 
@@ -146,7 +145,7 @@ def test_ranges_survive_the_file_bit_by_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
-        (None, UsageError, "no such file.*edge-sr-host train qat"),
+        (None, UsageError, "(?s)no such file.*edge-sr-host train qat"),
         ("{}", IntegrityError, "schema_version: field is missing"),
         ("half a fi", IntegrityError, "not the JSON"),
         ('{"schema_version": 2, "flavour": "tensorrt", "sampler": "ddim", "ranges": {}}', IntegrityError, "got 2"),
@@ -154,7 +153,7 @@ def test_ranges_survive_the_file_bit_by_bit(tmp_path: Path) -> None:
         (
             '{"schema_version": 1, "flavour": "tensorrt", "sampler": "ddim", "ranges": {"2": {}}}',
             UsageError,
-            "no ranges for 1 steps, expected 2",
+            "no ranges for 1 steps; expected 2",
         ),
         (
             '{"schema_version": 1, "flavour": "tensorrt", "sampler": "ddim", "ranges": {"1": {"a": [2, 1]}}}',
