@@ -9,6 +9,10 @@ from edge_sr.cli.lazy_group import LazyGroup, examples
 
 COMMANDS = {
     "run": ("edge_sr.cli.run:run", "Super-resolve radiographs: a file, a folder or a pattern."),
+    "calibrate": (
+        "build_engines.calibrate_command:calibrate",
+        "Find the ranges of a bundle's activations, for INT8.",
+    ),
     "inspect": ("edge_sr.cli.inspect:inspect", "Say where an output came from, or what a bundle or network holds."),
     "doctor": ("edge_sr.cli.doctor:doctor", "Check this machine, and say what to type where something is missing."),
     "sample": ("edge_sr.cli.sample:sample", "Write a synthetic radiograph to try things on."),
