@@ -105,6 +105,7 @@ def test_imports_run_downwards(package: str) -> None:
         ("edge_sr/cli/doctor.py", "from onnxruntime import InferenceSession"),
         ("host_training/export.py", "from build_engines import lint"),
         ("build_engines/compose.py", "import host_training.nets"),
+        ("calibration/collect.py", "from build_engines.compose import compose"),
         ("benchmarks/run.py", "from host_training.nets import unet_lite"),
     ],
 )
