@@ -45,3 +45,7 @@ click.version_option(__version__, prog_name="edge-sr-host", message="%(prog)s %(
 def main() -> None:
     """Entry point of the console script ``edge-sr-host``."""
     group()
+
+
+if __name__ == "__main__":
+    main()

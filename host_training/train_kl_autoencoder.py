@@ -45,8 +45,9 @@ def train_kl_autoencoder(config: Config, *, data_dir: Path, out: Path, until: in
     only_tables(settings, "autoencoder", "loss", "schedule")
     schedule, loss_weights = table_as(Schedule, settings, "schedule"), table_as(Loss, settings, "loss")
     net = new_autoencoder(table_as(Autoencoder, settings, "autoencoder").architecture, seed=schedule.seed)
-    pictures = load_pictures(data_dir, "train", cache_dir=out.parent)
     trainer = Trainer(out, {"autoencoder": net}, schedule)
+    with trainer.main_first():
+        pictures = load_pictures(data_dir, "train", cache_dir=out.parent)
     wrapped, side = KLAutoencoder(net), schedule.crop // STRIDE
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -70,7 +71,7 @@ def train_kl_autoencoder(config: Config, *, data_dir: Path, out: Path, until: in
         return {"psnr": psnr_of(wrapped.decode(wrapped.encode(truth[:FEW])), truth[:FEW])}
 
     trainer.run(loss_of, validate=validate, until=until)
-    if trainer.finished:
+    if trainer.finished and trainer.processes.main:
         load_weights(out / "weights.safetensors", autoencoder=net)
         few = torch.from_numpy(unit(hr_stack(pictures[:FEW])[:, None])).to(trainer.device)
         net.register_to_config(scaling_factor=unit_scale(wrapped, few))

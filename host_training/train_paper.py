@@ -50,6 +50,13 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Data:
+    """variants: augmented versions of each picture that are drawn beforehand."""
+
+    variants: int = 1
+
+
+@dataclass(frozen=True)
 class Loss:
     """min_snr_gamma: of the min-SNR weighting; 0 for the plain mean squared error."""
 
@@ -61,14 +68,15 @@ def train_paper(config: Config, *, data_dir: Path, out: Path, until: int | None 
     settings = read_config(config)
     only_tables(settings, "autoencoder", "data", "denoiser", "diffusion", "loss", "schedule")
     source, loss = table_as(Source, settings, "autoencoder"), table_as(Loss, settings, "loss")
-    schedule, versions = table_as(Schedule, settings, "schedule"), table_as(Versions, settings, "data")
+    schedule, data = table_as(Schedule, settings, "schedule"), table_as(Data, settings, "data")
+    versions = Versions(schedule.augment, data.variants)
     check_data(data_dir, schedule)
     autoencoder = load_autoencoder(source.source)
     model = PaperModel(settings, autoencoder)
     record = {
         "settings": {
             "autoencoder": asdict(source),
-            "data": asdict(versions),
+            "data": asdict(data),
             "denoiser": {"kind": "lite", **settings.get("denoiser", {})},
             "diffusion": asdict(model.diffusion),
             "loss": asdict(loss),

@@ -80,7 +80,8 @@ def train_qat(config: Config, *, data_dir: Path, out: Path, bundle: Path, until:
         net.requires_grad_(False).to(trainer.device)
     loss = qat_loss(int8, float32, trainer, pictures, weights)
     trainer.run(loss, validate=figures(int8, float32, trainer, data_dir, out.parent), until=until)
-    write_learnt_ranges(out / "ranges.json", int8.ranges, trainer.average)
+    if trainer.processes.main:
+        write_learnt_ranges(out / "ranges.json", int8.ranges, trainer.average)
 
 
 def model_of(bundle: Bundle, settings: dict[str, Any]) -> tuple[EdgeModel, str]:

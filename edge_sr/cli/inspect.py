@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from edge_sr.cli.lazy_group import examples
 from edge_sr.errors import EnvironmentFault, InputError
 
 SCHEMA_VERSION = 1
+WIDEST = 120  # columns; sentences are broken there, hashes and names are not
 
 EXAMPLES = examples(
     "edge-sr inspect chest_x4.png          how this picture was made",
@@ -142,7 +144,14 @@ def _print_table(summary: Mapping[str, object], indent: int = 0) -> None:
         elif not isinstance(value, Mapping):
             text = _listed(value) if isinstance(value, list) else str(value)
             shown = "-" if value is None else click.format_filename(text) or "-"  # a file's name may be no UTF-8
-            click.echo(f"{'':{indent}}{name:<{width}}  {shown}")
+            label = f"{'':{indent}}{name:<{width}}  "
+            click.echo(label + f"\n{'':{len(label)}}".join(_lines(shown, WIDEST - len(label))))
+
+
+def _lines(text: str, width: int) -> list[str]:
+    if len(text) <= width:
+        return [text]
+    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
 
 
 def _listed(values: list[Any]) -> str:

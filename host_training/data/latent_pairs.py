@@ -41,7 +41,9 @@ class Versions:
             augmentation(self.augment)
         if self.variants < 1 or (self.augment == PLAIN and self.variants > 1):
             expected = "1" if self.augment == PLAIN else "at least 1"
-            raise UsageError(f"{self.variants} with augment = {self.augment!r}", where="variants", expected=expected)
+            raise UsageError(
+                f"{self.variants} with augment = {self.augment!r}", where="[data] variants", expected=expected
+            )
 
 
 class Pairs:

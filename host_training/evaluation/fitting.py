@@ -8,7 +8,7 @@ from tqdm import tqdm
 from host_training.data.contact_sheet import contact_sheet
 from host_training.evaluation.pictures import fitting_set
 from host_training.evaluation.request import Request
-from host_training.evaluation.rows import regression_row
+from host_training.evaluation.rows import regressed
 from host_training.evaluation.sharpening import fit_gains
 
 SHEET = 6  # pictures of the augmentation sheet
@@ -28,9 +28,9 @@ def sharpening_gains(
     key = (pictures.split_sha256, side)
     if key not in known:
         numbers = tqdm(range(len(pictures)), desc=f"fitting the sharpening at {side}", unit="picture", disable=None)
-        with regression_row(wanted.regression)(wanted.quiet_backend()) as produce:
+        with wanted.quiet_backend().open(wanted.regression) as session:
             samples = (pictures.sample(number, side) for number in numbers)
-            known[key] = fit_gains((produce(sample), sample.hr) for sample in samples)
+            known[key] = fit_gains((255 * regressed(session, sample)[0, 0], sample.hr) for sample in samples)
     return known[key]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sr.backends.base import Backend
+from edge_sr.backends.base import Backend, Session
 from edge_sr.image.bicubic import upsample_bicubic
 from edge_sr.image.consistency import project
 from edge_sr.image.radiograph import Radiograph, from_unit, to_unit
@@ -134,13 +134,17 @@ def regression_row(network: Path, gains: np.ndarray | None = None) -> Opening:
         with backend.open(network) as session:
 
             def produce(sample: Sample) -> np.ndarray:
-                lr = to_unit(sample.lr)
-                sr = tiled(lambda tiles: project(session.run({"lr": tiles.lr})["sr"], tiles.lr), sample)
-                return from_unit(sr if gains is None else project(sharpen(sr, gains), lr), 8)
+                sr = regressed(session, sample)
+                return from_unit(sr if gains is None else project(sharpen(sr, gains), to_unit(sample.lr)), 8)
 
             yield produce
 
     return opening
+
+
+def regressed(session: Session, sample: Sample) -> np.ndarray:
+    """(1, 1, H, W) float32 in [0, 1], not rounded: what the sharpening starts from, and is fitted on."""
+    return tiled(lambda tiles: project(session.run({"lr": tiles.lr})["sr"], tiles.lr), sample)
 
 
 def autoencoder_row(candidate: Candidate) -> Opening:

@@ -47,7 +47,7 @@ class Processes:
             from accelerate import PartialState
         except ModuleNotFoundError as fault:
             raise EnvironmentFault(
-                "several processes need the package accelerate", hint='pip install "edge-sr[host]"'
+                "several processes need the package accelerate", hint='pip install "edge-sr[scale]"'
             ) from fault
         if not dist.is_initialized():
             atexit.register(dist.destroy_process_group)

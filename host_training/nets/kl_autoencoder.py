@@ -32,6 +32,7 @@ ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
 }
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 EXPECTED = f"a folder with {CONFIG} and {WEIGHTS}, or a name on the Hugging Face hub"
+STAND_IN = 'edge-sr-host train kl-autoencoder, then source = "runs/kl-autoencoder/diffusers"'
 COLOURS = 3
 STRIDE = 8  # pixels of a picture per latent position
 
@@ -132,33 +133,38 @@ def load_autoencoder(source: str | Path) -> KLAutoencoder:
     from diffusers.utils import logging
 
     logging.set_verbosity_error()  # its warnings are errors here, told below
-    folder = Path(source)
-    if folder.is_dir():
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UsageError(f"no {name} here", where=folder, expected=EXPECTED)
+    local = check_source(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of diffusers, about how it asks the hub
             net, found = AutoencoderKL.from_pretrained(
                 str(source),
                 use_safetensors=True,
-                local_files_only=folder.is_dir(),
+                local_files_only=local,
                 low_cpu_mem_usage=False,
                 output_loading_info=True,
             )
     except (OSError, RuntimeError, ValueError) as fault:
-        if isinstance(fault, OSError) and not folder.is_dir():
-            what, hint = (
-                "is no folder, and the hub did not give it",
-                "edge-sr-host train kl-autoencoder, and its folder",
-            )
-            raise EnvironmentFault(what, where=source, expected=EXPECTED, hint=hint) from fault
+        if not local and isinstance(fault, OSError):
+            raise EnvironmentFault("the hub did not give it", where=source, expected=EXPECTED, hint=STAND_IN) from fault
         raise IntegrityError(f"cannot be read ({str(fault).splitlines()[0]})", where=source) from fault
     if missing := found["missing_keys"]:  # diffusers would leave these at random
         raise IntegrityError(f"{len(missing)} weights are missing, {min(missing)} among them", where=source)
     check_shape(net, source)
     return KLAutoencoder(net).requires_grad_(False).eval()
+
+
+def check_source(source: str | Path) -> bool:
+    """Whether it is a folder and not a name on the hub; UsageError where it is neither, or the folder lacks a file."""
+    folder = Path(source)
+    if not folder.is_dir():
+        if str(source).count("/") == 1 and not folder.is_absolute():
+            return False
+        raise UsageError("no such folder", where=source, expected=EXPECTED, hint=STAND_IN)
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise UsageError(f"no {name} here", where=folder, expected=EXPECTED)
+    return True
 
 
 def check_shape(net: AutoencoderKL, source: str | Path) -> None:

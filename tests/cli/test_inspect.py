@@ -31,7 +31,7 @@ def test_a_bundle_is_verified_and_summed_up(cli: RunCli, fake: Bundle) -> None:
 def test_the_evaluation_of_the_default_bundle_fits_a_screen(cli: RunCli) -> None:
     table = cli("inspect", default_bundle()).stdout
     assert "nih-test" in table and "entries, shown by --json" in table
-    assert max(map(len, table.splitlines())) < 200
+    assert max(map(len, table.splitlines())) <= 120
     assert len(json.loads(cli("inspect", default_bundle(), "--json").stdout)["evaluation"]["sets"]) == 2
 
 

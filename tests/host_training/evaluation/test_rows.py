@@ -21,6 +21,7 @@ from host_training.evaluation.rows import (
     OF_EVERY_BUNDLE,
     OF_EVERY_SET,
     Row,
+    regressed,
     rows_of_bundle,
     rows_of_set,
     tiled,
@@ -150,6 +151,15 @@ def test_sharpened_rings_are_stronger_and_the_picture_still_keeps_lr(regression:
     detail = [np.diff(sr.astype(float)).std() for sr in (plain, sharpened)]
     assert detail[1] > 1.1 * detail[0]
     assert lr_rmse(sharpened, sample.lr) < 0.15
+
+
+def test_what_the_sharpening_is_fitted_on_is_not_rounded(regression: Path, rows: dict[str, Row]) -> None:
+    """Rounding would lend the regression energy that it has not, and weaken the row."""
+    sample = SET.sample(0, 256)
+    with BACKEND.open(regression) as session:
+        sr = regressed(session, sample)
+    assert np.abs(sr * 255 - np.rint(sr * 255)).max() > 0.4
+    np.testing.assert_array_equal(from_unit(sr, 8), made(rows["regression"], sample))
 
 
 def test_nobody_waits_for_a_diagnostic_row(rows: dict[str, Row]) -> None:

@@ -14,8 +14,8 @@ LITE = 'kind = "lite"\nwidths = [8, 8, 16]'
 
 def config_text(checkpoint: Path, *, steps: int = 4, denoiser: str = LITE, more: str = "", crop: int = 256) -> str:
     return (
-        f'[autoencoder]\nsource = "{checkpoint}"\n[data]\naugment = "paper"\nvariants = 1\n'
-        f"[denoiser]\n{denoiser}\n{more}\n[schedule]\nsteps = {steps}\ncrop = {crop}\n{PLAN}"
+        f'[autoencoder]\nsource = "{checkpoint}"\n[data]\nvariants = 1\n'
+        f"[denoiser]\n{denoiser}\n{more}\n[schedule]\nsteps = {steps}\ncrop = {crop}\n{PLAN}augment = 'paper'\n"
     )
 
 

@@ -166,9 +166,13 @@ def test_another_kind_of_autoencoder_is_refused(tmp_path: Path) -> None:
         load_autoencoder(tmp_path)
 
 
-def test_a_name_on_the_hub_says_what_to_do_without_it() -> None:
-    with pytest.raises(EnvironmentFault, match=r"(?s)stabilityai/none: is no folder.*try: edge-sr-host train kl-auto"):
+def test_what_cannot_be_had_says_what_to_do_without_it() -> None:
+    with pytest.raises(
+        EnvironmentFault, match=r"(?s)stabilityai/none: the hub did not give it.*try: edge-sr-host train"
+    ):
         load_autoencoder("stabilityai/none")
+    with pytest.raises(UsageError, match=r"(?s)runs/kl/diffusers: no such folder.*try: edge-sr-host train"):
+        load_autoencoder("runs/kl/diffusers")
 
 
 def test_pictures_survive_the_way_there_and_back_where_the_weights_allow(tiny: KLAutoencoder) -> None:

@@ -63,7 +63,7 @@ def test_the_shipped_configuration_is_the_published_system(checkpoint: Path) -> 
     np.testing.assert_allclose(model.alphas_cumprod, np.cumprod(1 - np.linspace(1e-4, 0.02, 300)))
     schedule = table_as(Schedule, settings, "schedule")
     assert (schedule.batch, schedule.learning_rate, schedule.crop) == (4, 1e-4, 256)
-    assert settings["data"]["augment"] == "paper" and settings["loss"]["min_snr_gamma"] == 0
+    assert schedule.augment == "paper" and settings["loss"]["min_snr_gamma"] == 0
 
 
 def test_a_training_leaves_a_denoiser_and_its_record(run: Path, checkpoint: Path) -> None:
