@@ -40,6 +40,8 @@ from host_training.trained import LATENT_STRIDE, MODES, Trained
 OPSET = 20
 TILE, SCALE = 64, 4
 TOLERANCE = 1e-4  # of the largest output, between PyTorch and ONNX Runtime, both float32
+# PyTorch's GroupNorm on a CPU: 3e-4 off float64 in one layer over a whole picture, where ONNX Runtime is 3e-6 off.
+NORMALISED_TOLERANCE = 2e-3
 INTENDED_USE = {
     degradation: f"Research on super-resolution of frontal chest radiographs whose pixels are {made}. "
     "Not for diagnostic use."
@@ -184,16 +186,17 @@ def to_onnx(net: nn.Module, path: Path, feeds: Mapping[str, Tensor], output: str
         del container.metadata_props[:]  # stack traces with the paths of the machine that exported
         container.doc_string = ""
     onnx.save(proto, path)
+    normalised = any(isinstance(layer, nn.GroupNorm) for layer in net.modules())
     with torch.no_grad():
-        check(path, feeds, net(*feeds.values()))
+        check(path, feeds, net(*feeds.values()), tolerance=NORMALISED_TOLERANCE if normalised else TOLERANCE)
 
 
-def check(path: Path, feeds: Mapping[str, Tensor], expected: Tensor) -> None:
+def check(path: Path, feeds: Mapping[str, Tensor], expected: Tensor, *, tolerance: float = TOLERANCE) -> None:
     """IntegrityError where ONNX Runtime does not compute what PyTorch did."""
     with OnnxRuntime(threads=1).open(path) as session:
         (got,) = session.run({name: value.numpy() for name, value in feeds.items()}).values()
     error = float(np.abs(got - expected.numpy()).max()) / float(expected.abs().max())
-    if not error <= TOLERANCE:
+    if not error <= tolerance:
         raise IntegrityError(f"differs from PyTorch by {error:.2e} of its largest value", where=path)
 
 

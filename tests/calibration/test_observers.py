@@ -50,17 +50,22 @@ def test_minmax_is_what_was_seen() -> None:
     assert METHODS["minmax"](observed(SHIFTED), GRIDS["symmetric"]) == (-amax, amax)
 
 
+def percentile(values: np.ndarray, percent: float) -> float:
+    """The inverted distribution function; numpy's own takes the place of it in float32, in some of its versions."""
+    place = int(np.ceil(round(percent * len(values) / 100, 6)))
+    return float(np.sort(values)[max(place, 1) - 1])
+
+
 @pytest.mark.parametrize("percent", [99.9, 99.99])
-def test_percentiles_are_numpys(percent: float) -> None:
+def test_percentiles_are_those_of_the_values(percent: float) -> None:
     method, histogram = METHODS[f"percentile-{percent}"], observed(SHIFTED)
     low, high = method(histogram, GRIDS["asymmetric"])
     outside = (100 - percent) / 2
     near = 0.03  # far out neighbours lie so far apart
-    kind = {"method": "inverted_cdf"}
-    assert low == pytest.approx(np.percentile(SHIFTED, outside, **kind), abs=near)
-    assert high == pytest.approx(np.percentile(SHIFTED, 100 - outside, **kind), abs=near)
+    assert low == pytest.approx(percentile(SHIFTED, outside), abs=near)
+    assert high == pytest.approx(percentile(SHIFTED, 100 - outside), abs=near)
     low, high = method(histogram, GRIDS["symmetric"])
-    assert -low == high == pytest.approx(np.percentile(np.abs(SHIFTED), percent, **kind), abs=near)
+    assert -low == high == pytest.approx(percentile(np.abs(SHIFTED), percent), abs=near)
 
 
 @every_grid
