@@ -13,15 +13,16 @@ from pathlib import Path
 
 import click
 
-from build_engines.bundle_graph import BundleGraph, activation_grid, bundle_graph
+from build_engines.chain_graphs import Graphs, activation_grid, float_graphs, observed_tensors, running
 from build_engines.quantize import FLAVOURS
 from calibration.choose import AUTO, METHOD_CHOICES, Choice, Observed, choose
-from calibration.collect import FIDELITIES, Batch, Batches, collect
+from calibration.collect import FIDELITIES, Batch, Batches, collect, exposed
 from calibration.images import CalibrationImages, calibration_images
 from calibration.plot import ranges_over_steps
 from calibration.table import CalibrationTable, Origin, TensorRanges
 from edge_sr.artifacts.bundle import Bundle, default_bundle
-from edge_sr.artifacts.manifest import COMPOSED_SAMPLERS
+from edge_sr.artifacts.chain import Chain, chain_of
+from edge_sr.artifacts.manifest import SAMPLERS
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.cli.lazy_group import examples
 from edge_sr.errors import UsageError
@@ -40,7 +41,7 @@ PHANTOMS, PICTURES = 64, 256
 @click.argument("bundle", type=click.Path(path_type=Path), required=False)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table, a JSON file.")
 @click.option("--steps", type=click.IntRange(min=1), help="Denoising steps.  [default: the bundle's]")
-@click.option("--sampler", type=click.Choice(COMPOSED_SAMPLERS), help="[default: the bundle's]")
+@click.option("--sampler", type=click.Choice(SAMPLERS), help="[default: the bundle's]")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of LR pictures, with its subfolders.")
 @click.option(
     "--count",
@@ -85,7 +86,7 @@ def calibrate(
     for path in filter(None, (out, plot)):
         _refuse_taken(path, overwrite=overwrite)
     opened = Bundle.open(bundle or default_bundle())
-    graph = bundle_graph(opened, sampler=sampler, steps=steps)
+    chain = chain_of(opened, sampler=sampler, steps=steps)
     pictures = calibration_images(
         images,
         phantoms=phantoms,
@@ -95,7 +96,7 @@ def calibrate(
         seed=seed,
         skipped=lambda fault: click.echo(f"skipped: {fault}", err=True),
     )
-    table = calibrated(opened, graph, pictures, method=method, threads=threads)
+    table = calibrated(chain, float_graphs(chain), pictures, method=method, threads=threads)
     table.write(out, overwrite=overwrite)
     if plot:
         write_atomically(plot, ranges_over_steps(table).encode(), overwrite=overwrite)
@@ -116,26 +117,25 @@ def _refuse_taken(path: Path, *, overwrite: bool) -> None:
 
 
 def calibrated(
-    bundle: Bundle,
-    graph: BundleGraph,
-    pictures: CalibrationImages,
-    *,
-    method: str = AUTO,
-    threads: int | None = None,
+    chain: Chain, graphs: Graphs, pictures: CalibrationImages, *, method: str = AUTO, threads: int | None = None
 ) -> CalibrationTable:
-    """The table of one composed graph; a bar on stderr where that is a terminal."""
-    manifest = bundle.manifest
-    assert manifest.diffusion is not None
-    side = manifest.input.tile // manifest.diffusion.latent_stride
-    batches = Batches(pictures.lr, pictures.noise_seeds, (manifest.diffusion.latent_channels, side, side))
-    with _progress(batches) as bar:
-        # Not spinning: between two calls the histograms want the cores.
-        observed = collect(graph.model, graph.observed, bar, backend=OnnxRuntime(threads, spinning=False))
+    """The table of a chain and its float32 graphs; a bar on stderr where that is a terminal."""
+    wanted = {role: observed_tensors(model) for role, model in graphs.items()}
+    seen_through = {role: exposed(model, wanted[role]) for role, model in graphs.items()}
+    with _progress(Batches(pictures.lr, pictures.noise_seeds)) as batches:
+        observed = collect(
+            lambda backend: running(chain, seen_through, backend),
+            [name for names in wanted.values() for name in names],
+            batches,
+            # Not spinning: between two calls the histograms want the cores.
+            backend=OnnxRuntime(threads, spinning=False),
+        )
+    manifest = chain.bundle.manifest
     origin = Origin(
-        graph_sha256=graph.sha256,
+        graph_sha256=chain.sha256,
         model=f"{manifest.name} {manifest.version}",
-        sampler=graph.sampler,
-        steps=graph.steps,
+        sampler=chain.sampler,
+        steps=chain.steps,
         images_sha256=pictures.sha256,
         images=len(pictures.lr),
         fidelities=FIDELITIES,

@@ -57,9 +57,34 @@ def compose(
 
     inputs, output = [lr_port, _port(denoiser, "latents", "noise")], _port(decoder, "sr", "sr")
     proto = helper.make_graph(graph.nodes, "upscale", inputs, [output], initializer=list(graph.initializers.values()))
-    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", opset)], producer_name="edge-sr")
+    return simplify(_model(proto, opset))
+
+
+def standalone(network: ModelProto, role: str) -> ModelProto:
+    """One network by itself, simplified, its tensors named as ``compose`` names them: ``denoiser/relu_3``.
+
+    Inputs and outputs keep their names. What is called ``latents`` in two networks is not the same tensor, so inside
+    an input goes by the name of its network too.
+    """
+    opset = _common_opset({role: network})
+    graph = GraphWriter()
+    (inputs, output) = PORTS[role]
+    feeds = {name: graph.add("Identity", name, output=f"{role}/{name}") for name in inputs}
+    for node in graph.nodes:
+        node.name = node.output[0]
+    result = graph.call(network, role, feeds)[output]
+    graph.add("Identity", result, output=output)
+    ports = [_port(network, name, name) for name in inputs]
+    proto = helper.make_graph(
+        graph.nodes, role, ports, [_port(network, output, output)], initializer=list(graph.initializers.values())
+    )
+    return simplify(_model(proto, opset))
+
+
+def _model(graph: onnx.GraphProto, opset: int) -> ModelProto:
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="edge-sr")
     model.ir_version = IR_VERSION
-    return simplify(model)
+    return model
 
 
 @dataclass
@@ -164,10 +189,11 @@ def _common_opset(networks: Mapping[str, ModelProto]) -> int:
     for role, network in networks.items():
         _check_network(role, network)
     opsets = {role: {e.domain: e.version for e in n.opset_import}.get("", 0) for role, n in networks.items()}
-    if len(set(opsets.values())) > 1 or opsets["encoder"] not in OPSETS:
+    opset, *others = set(opsets.values())
+    if others or opset not in OPSETS:
         found = ", ".join(f"{role} {opset}" for role, opset in opsets.items())
         raise UsageError(f"opsets: {found}", expected="the same in all networks, 19 or 20")
-    return opsets["encoder"]
+    return opset
 
 
 def _check_network(role: str, network: ModelProto) -> None:

@@ -28,6 +28,7 @@ def simplify(model: ModelProto) -> ModelProto:
     fold_constants(simple)
     absorb_biases(simple)
     cancel_pixel_shuffles(simple)
+    rectify_before_shuffles(simple)
     drop_unread(simple)
     share_equal_constants(simple)
     simple = onnx.shape_inference.infer_shapes(simple, strict_mode=True)
@@ -47,7 +48,7 @@ def fold_constants(model: ModelProto) -> None:
                 graph.initializer.append(numpy_helper.from_array(known[name], name))
         else:
             kept.append(node)
-    _replace_nodes(model, kept)
+    replace_nodes(model, kept)
 
 
 def _evaluate(model: ModelProto, node: NodeProto, known: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -78,7 +79,7 @@ def absorb_biases(model: ModelProto) -> None:
         graph.initializer.append(numpy_helper.from_array(bias, name))
         convolution.input[2:] = [name]
         convolution.output[0] = node.output[0]
-    _replace_nodes(model, kept)
+    replace_nodes(model, kept)
 
 
 def _biased(
@@ -109,19 +110,42 @@ def cancel_pixel_shuffles(model: ModelProto) -> None:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         undoes = node.op_type == "SpaceToDepth" and node.output[0] not in outputs
         before = shuffles.get(node.input[0]) if undoes else None
-        if before is not None and _blocksize(before) == _blocksize(node) and _channels(shapes, node.input[0]) == 1:
+        if before is not None and blocksize(before) == blocksize(node) and _channels(shapes, node.input[0]) == 1:
             renamed[node.output[0]] = before.input[0]
         else:
             kept.append(node)
-    _replace_nodes(model, kept)
+    replace_nodes(model, kept)
 
 
-def _blocksize(node: NodeProto) -> int:
+def blocksize(node: NodeProto) -> int:
+    """Of a DepthToSpace or SpaceToDepth."""
     return next(int(attribute.i) for attribute in node.attribute if attribute.name == "blocksize")
 
 
 def _channels(shapes: dict[str, onnx.ValueInfoProto], name: str) -> int:
     return int(shapes[name].type.tensor_type.shape.dim[1].dim_value) if name in shapes else 0
+
+
+def rectify_before_shuffles(model: ModelProto) -> None:
+    """A ReLU behind a DepthToSpace goes before it, where it fuses with a convolution and has fewer places to read."""
+    graph = model.graph
+    readers = _readers(model)
+    shuffles = {n.output[0]: n for n in graph.node if n.op_type == "DepthToSpace" and readers[n.output[0]] == 1}
+    kept: list[NodeProto] = []
+    for node in graph.node:
+        shuffle = shuffles.get(node.input[0]) if node.op_type == "Relu" else None
+        if shuffle is None:
+            kept.append(node)
+            continue
+        (rectified, result) = f"{node.output[0]}/before_shuffle", node.output[0]
+        before, after = NodeProto(), NodeProto()
+        before.CopyFrom(node)
+        after.CopyFrom(shuffle)
+        before.input[:], before.output[:] = shuffle.input, [rectified]
+        after.input[:], after.output[:] = [rectified], [result]
+        kept = [other for other in kept if other is not shuffle]
+        kept += [before, after]
+    replace_nodes(model, kept)
 
 
 def drop_unread(model: ModelProto) -> None:
@@ -133,7 +157,7 @@ def drop_unread(model: ModelProto) -> None:
         if wanted.intersection(node.output):
             wanted.update(filter(None, node.input))  # "" stands for one that is left out
             kept.append(node)
-    _replace_nodes(model, kept[::-1])
+    replace_nodes(model, kept[::-1])
     wanted.update(port.name for port in graph.input)  # a constant of that name is the port's default
     tensors = [tensor for tensor in graph.initializer if tensor.name in wanted]
     del graph.initializer[:]
@@ -180,7 +204,7 @@ def _refuse_control_flow(model: ModelProto) -> None:
             )
 
 
-def _replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:
+def replace_nodes(model: ModelProto, nodes: list[NodeProto]) -> None:
     copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)

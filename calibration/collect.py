@@ -1,13 +1,13 @@
-"""Run a composed graph on the calibration pictures and observe what stands in its tensors.
+"""Run a chain on the calibration pictures and count every activation that may be quantised.
 
-The sampler's steps are unrolled in the graph, so each step's activations are tensors of their own. Nothing is kept but
-one batch and the histograms.
+What is observed is what runs: the model itself, with graphs that also put out their activations. So every step of the
+sampler is seen, unrolled in one graph or taken one after the other.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,10 @@ import onnx
 from onnx import ModelProto, TensorProto, helper
 
 from calibration.choose import Observed
-from edge_sr.backends.base import Backend
-from edge_sr.diffusion.noise import noise_field
+from edge_sr.backends.base import Backend, Session, stream_by_run
 from edge_sr.errors import UsageError
+from edge_sr.models.base import SRModel
+from edge_sr.models.seeded import seeded
 from edge_sr.tensors import Tensors
 
 FIDELITIES = (1.0, 0.5, 0.0)  # no noise, half of it, all of it
@@ -27,22 +28,20 @@ BATCH = 4  # pictures a call: some 20 MB of observed activations in the default 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs of the graph, and the half, 0 or 1, that their pictures belong to, see ``choose``."""
+    """What the model is called with, and the half, 0 or 1, that the pictures belong to, see ``choose``."""
 
-    feeds: Tensors
+    lr: np.ndarray
+    noise_seeds: tuple[int, ...]
+    fidelity: float
     half: int
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Every picture at every fidelity.
-
-    lr: (n, 1, h, w) float32 in [0, 1]. noise_seeds: one a picture. noise_shape: (C, H, W) of the graph's noise.
-    """
+    """Every picture at every fidelity. lr: (n, 1, h, w) float32 in [0, 1]. noise_seeds: one a picture."""
 
     lr: np.ndarray
     noise_seeds: Sequence[int]
-    noise_shape: tuple[int, int, int]
     fidelities: Sequence[float] = FIDELITIES
     size: int = BATCH
 
@@ -53,43 +52,84 @@ class Batches:
         for half, numbers in enumerate(self._halves()):
             for start in range(0, len(numbers), self.size):
                 chosen = numbers[start : start + self.size]
-                noise = np.concatenate([noise_field(self.noise_seeds[n], self.noise_shape) for n in chosen])
+                seeds = tuple(self.noise_seeds[n] for n in chosen)
                 for fidelity in self.fidelities:
-                    feeds = {"lr": self.lr[chosen], "noise": noise * np.float32(1 - fidelity)}
-                    yield Batch(feeds, half)
+                    yield Batch(self.lr[chosen], seeds, fidelity, half)
 
     def _halves(self) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.arange(len(self.lr))
         return numbers[::2], numbers[1::2]
 
 
+Open = Callable[[Backend], AbstractContextManager[SRModel]]
+"""Opens a model by a backend, from graphs that ``exposed`` has given further outputs."""
+
+
 def collect(
-    model: ModelProto, tensors: Collection[str], batches: Iterable[Batch], *, backend: Backend
+    open_model: Open, tensors: Collection[str], batches: Iterable[Batch], *, backend: Backend
 ) -> dict[str, Observed]:
     """The histograms of the named tensors, by name and in that order.
 
-    model: a float32 graph with the inputs ``lr`` and ``noise``; it is left alone.
-    Raises UsageError for a tensor that is not in the graph or not float32, and where there are no tensors or batches;
-    IntegrityError naming the tensor that holds NaN or Inf.
+    Raises UsageError where there are no tensors or batches, or where no graph gives one of the tensors; IntegrityError
+    naming the tensor that holds NaN or Inf.
     """
     if not tensors:
         raise UsageError("no tensor to observe", expected="a graph with convolutions to quantise")
-    observed = {name: Observed.of(name) for name in tensors}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "observed.onnx"
-        onnx.save(exposed(model, tensors), path)
-        with backend.open(path) as session:
-            for batch in batches:
-                values = {**batch.feeds, **session.run(batch.feeds)}
-                for name, seen in observed.items():
-                    seen.halves[batch.half].observe(values[name])
-    if any(not seen.halves[0].count for seen in observed.values()):
-        raise UsageError("no picture to calibrate on", expected="one or more")
-    return observed
+    observer = Observer(backend, tensors)
+    with open_model(observer) as model:
+        for batch in batches:
+            observer.half = batch.half
+            seeded(model, batch.lr, batch.noise_seeds, batch.fidelity)
+    for name, seen in observer.observed.items():
+        if not seen.halves[0].count:
+            raise UsageError("was not observed", where=name, expected="one picture or more, and a graph that gives it")
+    return observer.observed
+
+
+class Observer:
+    """A backend whose sessions count what they compute. half: which half the present pictures belong to."""
+
+    def __init__(self, backend: Backend, tensors: Collection[str]) -> None:
+        self.name, self.version = backend.name, backend.version
+        self.observed = {name: Observed.of(name) for name in tensors}
+        self.half = 0
+        self._backend = backend
+
+    def open(self, artifact: Path) -> ObservedSession:
+        return ObservedSession(self._backend.open(artifact), self)
+
+    def observe(self, values: Tensors) -> None:
+        for name in values.keys() & self.observed.keys():
+            self.observed[name].halves[self.half].observe(values[name])
+
+
+class ObservedSession:
+    """Another session, with an eye on it."""
+
+    def __init__(self, session: Session, observer: Observer) -> None:
+        self.inputs, self.outputs = session.inputs, session.outputs
+        self._session, self._observer = session, observer
+
+    def run(self, feeds: Tensors) -> Tensors:
+        outputs = self._session.run(feeds)
+        self._observer.observe({**feeds, **outputs})
+        return outputs
+
+    def stream(self, feeds: Iterable[Tensors]) -> Iterator[Tensors]:
+        return stream_by_run(self, feeds)
+
+    def close(self) -> None:
+        self._session.close()
+
+    def __enter__(self) -> ObservedSession:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
 
 def exposed(model: ModelProto, tensors: Collection[str]) -> ModelProto:
-    """The graph with the named tensors as further outputs."""
+    """The graph with the named tensors as further outputs; UsageError where there is no such float32 tensor."""
     inferred = onnx.shape_inference.infer_shapes(model)
     graph = inferred.graph
     types = {value.name: value.type.tensor_type.elem_type for value in [*graph.value_info, *graph.input, *graph.output]}
@@ -97,7 +137,7 @@ def exposed(model: ModelProto, tensors: Collection[str]) -> ModelProto:
     for name in tensors:
         if types.get(name) != TensorProto.FLOAT:
             what = "is no float32 tensor" if name in types else "no such tensor"
-            raise UsageError(what, where=name, expected="an activation of the composed graph")
+            raise UsageError(what, where=name, expected="an activation of the graph")
         if name not in ports:
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     return inferred

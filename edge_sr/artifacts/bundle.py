@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -89,6 +90,19 @@ def write_bundle(folder: str | Path, *, staging: str | Path, manifest: Manifest,
         staging.chmod(0o755)  # a folder of tempfile's is closed to the service's user
         _publish(staging, folder)
     return Bundle.open(folder)
+
+
+def extend_bundle(bundle: Bundle, files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
+    """The bundle with further or other files in it, published in its place. manifest: hashes are computed here."""
+    staging = Path(tempfile.mkdtemp(prefix=f".{bundle.folder.name}.", dir=bundle.folder.absolute().parent))
+    try:
+        shutil.copytree(bundle.folder, staging, dirs_exist_ok=True)
+        for name, content in files.items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(content)
+        return write_bundle(bundle.folder, staging=staging, manifest=manifest, overwrite=True)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def file_sha256(path: Path) -> str:

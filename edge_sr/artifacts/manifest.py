@@ -73,6 +73,19 @@ class SamplerDefaults:
 
 
 @dataclass(frozen=True)
+class CalibrationFile:
+    """A table of activation ranges, for INT8 builds with this sampler and number of steps.
+
+    file: a path inside the bundle, listed in ``files`` too. checked: what builds from it scored against ground truth.
+    """
+
+    sampler: str
+    steps: int
+    file: str
+    checked: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class NetworkFile:
     """One ONNX file. sha256 is "" until ``write_bundle`` fills it in."""
 
@@ -96,6 +109,7 @@ class Manifest:
     intended_use: str
     diffusion: DiffusionSpec | None = None
     sampler: SamplerDefaults | None = None
+    calibration: tuple[CalibrationFile, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     evaluation: Mapping[str, object] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
@@ -133,6 +147,7 @@ def parse_manifest(raw: object, where: object = MANIFEST) -> Manifest:
         diffusion=diffusion,
         sampler=sampler,
         networks=_networks(top.child("networks"), roles_of(family, sampler)),
+        calibration=_calibration(top, diffusion.num_train_timesteps if diffusion else 0),
         files=_files(top.child("files")),
         evaluation=top.child("evaluation").raw,
         provenance=top.child("provenance").raw,
@@ -221,6 +236,24 @@ def _is_shape(value: object) -> bool:
     return all(axis.isidentifier() if isinstance(axis, str) else type(axis) is int and axis > 0 for axis in value)
 
 
+def _calibration(top: Fields, num_train_timesteps: int) -> tuple[CalibrationFile, ...]:
+    if "calibration" not in top.raw:
+        return ()
+    raw = top.take("calibration", "a list of calibration tables", lambda value: isinstance(value, list))
+    tables = [Fields(each, f"{top.prefix}calibration[{n}].") for n, each in enumerate(raw)]
+    return tuple(_calibration_file(fields, num_train_timesteps) for fields in tables)
+
+
+def _calibration_file(fields: Fields, num_train_timesteps: int) -> CalibrationFile:
+    fields.only(CalibrationFile.__dataclass_fields__)
+    return CalibrationFile(
+        sampler=fields.choice("sampler", SAMPLERS),
+        steps=fields.integer("steps", 1, num_train_timesteps),
+        file=fields.matching("file", _FILE, "a path inside the bundle such as calibration/ddim-1.json"),
+        checked=fields.child("checked").raw,
+    )
+
+
 def _files(fields: Fields) -> dict[str, str]:
     for name in fields.raw:
         if not _FILE.fullmatch(name):
@@ -229,7 +262,10 @@ def _files(fields: Fields) -> dict[str, str]:
 
 
 def _listed_once(manifest: Manifest, where: object) -> None:
-    """The manifest cannot hold its own hash, and a file has one place in it."""
+    """The manifest cannot hold its own hash, a file has one place in it, and every table is a file."""
+    for table in manifest.calibration:
+        if table.file not in manifest.files:
+            raise IntegrityError(f"{table.file} is not listed", where=f"{where}: files", expected="every table")
     files = [MANIFEST, *(net.file for net in manifest.networks.values()), *manifest.files]
     for file in manifest.hashes():
         if files.count(file) > 1:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from edge_sr.backends.base import stream_by_run
+from edge_sr.device.facts import read_facts
 from edge_sr.errors import EdgeSRError, EnvironmentFault, IntegrityError, UsageError
 from edge_sr.tensors import Tensors, TensorSpec, check_feeds
 
@@ -37,16 +39,23 @@ class OnnxRuntime:
 
     def open(self, artifact: Path) -> OnnxSession:
         """Raises IntegrityError naming the file where it is damaged, missing, or newer than this ONNX Runtime."""
+        return OnnxSession(self.inference_session(artifact), artifact, _failures(self._ort))
+
+    def inference_session(self, artifact: Path, *, optimized: Path | None = None) -> Any:
+        """ONNX Runtime's own session, with our options. optimized: where the graph is saved as it has optimised it.
+
+        Such a file is for this version and processor alone: it holds ONNX Runtime's own operators.
+        """
         if not Path(artifact).is_file():
             raise IntegrityError("no such file", where=artifact, expected="an ONNX file")
+        options = self._options()
+        if optimized is not None:
+            options.optimized_model_filepath = str(optimized)
         try:
-            session = self._ort.InferenceSession(
-                str(artifact), sess_options=self._options(), providers=["CPUExecutionProvider"]
-            )
+            return self._ort.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
         except _failures(self._ort) as error:
             what = f"onnxruntime {self.version} cannot open it: {_reason(error)}"
             raise IntegrityError(what, where=artifact, expected="ONNX of opset 19 or 20, IR 10 or less") from error
-        return OnnxSession(session, artifact, _failures(self._ort))
 
     def _options(self) -> Any:
         options = self._ort.SessionOptions()
@@ -55,6 +64,8 @@ class OnnxRuntime:
         options.graph_optimization_level = self._ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = _FATAL
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._spinning else "0")
+        # Without VNNI the sums of u8 x s8 products saturate at 16 bits on x86; this makes the weights u8.
+        options.add_session_config_entry("session.x64quantprecision", "1" if _saturates() else "0")
         return options
 
 
@@ -90,6 +101,12 @@ class OnnxSession:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+@cache
+def _saturates() -> bool:
+    facts = read_facts()
+    return facts.machine == "x86_64" and not {"avx512_vnni", "avx_vnni"} & set(facts.cpu_features or ())
 
 
 def _import_onnxruntime() -> ModuleType:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_sr.artifacts.bundle import Bundle, default_bundle
+from edge_sr.artifacts.chain import Networks
+from edge_sr.backends.base import Backend
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import UsageError
 from edge_sr.models.base import SRModel
@@ -34,10 +36,22 @@ def load_model(
         _refuse_diffusion_options(sampler, steps)
         return Bicubic()
     bundle = Bundle.open(_bundle_folder(name_or_path))
+    return open_model(bundle, OnnxRuntime(threads=threads), sampler=sampler, steps=steps)
+
+
+def open_model(
+    bundle: Bundle,
+    backend: Backend,
+    *,
+    sampler: str | None = None,
+    steps: int | None = None,
+    networks: Networks | None = None,
+) -> SRModel:
+    """The model of a bundle. networks: what is run for it; None takes the bundle's own files."""
     family = bundle.manifest.family
     if family not in FAMILIES:
-        raise UsageError(f"unknown model family {family}", where=name_or_path, expected=", ".join(FAMILIES))
-    return FAMILIES[family](bundle, OnnxRuntime(threads=threads), sampler=sampler, steps=steps)
+        raise UsageError(f"unknown model family {family}", where=bundle.folder, expected=", ".join(FAMILIES))
+    return FAMILIES[family](bundle, backend, sampler=sampler, steps=steps, networks=networks)
 
 
 def _bundle_folder(name_or_path: str | Path) -> Path:

@@ -1,4 +1,4 @@
-"""The latent diffusion family: one composed graph at the bundle's defaults, the staged chain for anything else."""
+"""The latent diffusion family: one composed graph, or the networks one by one with the sampler around them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge_sr.artifacts.bundle import Bundle
+from edge_sr.artifacts.chain import COMPOSED, Networks, chain_of
 from edge_sr.backends.base import Backend, Session
-from edge_sr.diffusion.samplers import SAMPLERS, NoiseOfStep, SamplerTable, sample, sampler_table
-from edge_sr.diffusion.schedule import make_alphas_cumprod
+from edge_sr.diffusion.samplers import NoiseOfStep, sample
 from edge_sr.errors import UsageError
 from edge_sr.image.consistency import project
 
@@ -17,55 +17,60 @@ from edge_sr.image.consistency import project
 class LatentDiffusion:
     """LR encoder, K denoiser steps and decoder of one bundle, run by one backend.
 
-    With the bundle's own sampler and number of steps the whole chain is one session on ``upscale``. Any other choice,
-    and a bundle whose sampler draws noise at every step and so has no such graph, runs encoder, denoiser (once a step)
-    and decoder apart, and the projection in numpy. Sessions open at first use.
+    With an engine of the whole chain, or the bundle's own sampler and number of steps, the chain is one session. Any
+    other choice, and a sampler that draws noise at every step and so has no such graph, runs encoder, denoiser (once
+    a step) and decoder apart, and the projection in numpy. Sessions open at first use.
     """
 
     def __init__(
-        self, bundle: Bundle, backend: Backend, *, sampler: str | None = None, steps: int | None = None
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        *,
+        sampler: str | None = None,
+        steps: int | None = None,
+        networks: Networks | None = None,
     ) -> None:
-        """sampler, steps: None takes the bundle's default. UsageError where the bundle cannot run them."""
-        self._bundle = bundle
-        self._backend = backend
+        """sampler, steps: None takes the bundle's default. UsageError where the bundle cannot run them.
+
+        networks: what a build made of this chain for this backend; None runs the bundle's own files.
+        """
         manifest = bundle.manifest
         if manifest.diffusion is None or manifest.sampler is None or manifest.input.channels != 1:
             raise UsageError("is no one-channel latent diffusion bundle", where=manifest.name)
-        self._diffusion = manifest.diffusion
-        self._defaults = manifest.sampler
+        self.chain = chain_of(bundle, sampler=sampler, steps=steps)
+        self.networks = networks or Networks.of_bundle(self.chain)
+        self._backend = backend
         self.scale: int = manifest.scale
         self.tile: int | None = manifest.input.tile
         self.degradation: str = manifest.input.degradation
-        self.seed: int = self._defaults.seed
-        self.fidelity: float = self._defaults.fidelity
-        self.sampler = sampler or self._defaults.name
-        self.steps = self._defaults.num_inference_steps if steps is None else steps
-        self._check_choice()
+        self.seed: int = manifest.sampler.seed
+        self.fidelity: float = manifest.sampler.fidelity
+        self._table = self.chain.table
         self._sessions: dict[str, Session] = {}
         self._zeros: dict[tuple[int, ...], np.ndarray] = {}
-        self._table = self._make_table()
 
     @property
     def composed(self) -> bool:
-        """True where the bundle's composed graph is exactly what was asked for."""
-        as_default = (self.sampler, self.steps) == (self._defaults.name, self._defaults.num_inference_steps)
-        return as_default and "upscale" in self._bundle.manifest.networks
+        """True where the whole chain is one session."""
+        return self.networks.roles == COMPOSED
 
     @property
     def provenance(self) -> Mapping[str, object]:
-        manifest = self._bundle.manifest
+        bundle = self.chain.bundle
         return {
-            "model": f"{manifest.name} {manifest.version}",
-            "model_sha256": self._bundle.sha256,
+            "model": f"{bundle.manifest.name} {bundle.manifest.version}",
+            "model_sha256": bundle.sha256,
             "backend": f"{self._backend.name} {self._backend.version}",
-            "precision": "fp32",
-            "sampler": self.sampler,
-            "steps": self.steps,
+            "precision": self.networks.precision,
+            "engine": self.networks.engine or None,
+            "sampler": self.chain.sampler,
+            "steps": self.chain.steps,
         }
 
     def noise_shape(self, n_lr_h: int, n_lr_w: int) -> tuple[int, int, int]:
         """(C, H, W) of the latents of an LR picture of this size."""
-        spec = self._diffusion
+        spec = self.chain.diffusion
         return (spec.latent_channels, n_lr_h // spec.latent_stride, n_lr_w // spec.latent_stride)
 
     def __call__(
@@ -117,39 +122,14 @@ class LatentDiffusion:
             self._zeros = {shape: np.zeros(shape, np.float32)}
         return self._zeros[shape]
 
-    def _check_choice(self) -> None:
-        if self.sampler not in SAMPLERS:
-            raise UsageError(f"no such sampler: {self.sampler}", where="--sampler", expected=", ".join(SAMPLERS))
-        last = self._diffusion.num_train_timesteps
-        if not 1 <= self.steps <= last:
-            raise UsageError(f"{self.steps} steps are out of range", where="--steps", expected=f"1 to {last}")
-
-    def _make_table(self) -> SamplerTable:
-        spec = self._diffusion
-        cumprod = make_alphas_cumprod(
-            spec.beta_schedule,
-            spec.num_train_timesteps,
-            rescale_betas_zero_snr=spec.rescale_betas_zero_snr,
-            beta_start=spec.beta_start,
-            beta_end=spec.beta_end,
-        )
-        return sampler_table(
-            self.sampler,
-            cumprod,
-            num_inference_steps=self.steps,
-            prediction_type=spec.prediction_type,
-            # As published where every step is run; where steps are skipped that would leave too much noise.
-            ddpm_variance="beta" if self.steps == spec.num_train_timesteps else "posterior",
-        )
-
     def open(self) -> None:
         """Open every session that the chosen sampler and steps run; a call would open them too."""
-        for role in ("upscale",) if self.composed else ("encoder", "denoiser", "decoder"):
+        for role in self.networks.roles:
             self._session(role)
 
     def _session(self, role: str) -> Session:
         if role not in self._sessions:
-            self._sessions[role] = self._backend.open(self._bundle.path(role))
+            self._sessions[role] = self._backend.open(self.networks.files[role])
         return self._sessions[role]
 
     def close(self) -> None:

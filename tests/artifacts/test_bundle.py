@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edge_sr.artifacts import bundle as bundle_module
-from edge_sr.artifacts.bundle import MAX_ENTRIES, Bundle, file_sha256, has_external_data, write_bundle
+from edge_sr.artifacts.bundle import MAX_ENTRIES, Bundle, extend_bundle, file_sha256, has_external_data, write_bundle
 from edge_sr.artifacts.manifest import InputSpec, Manifest, NetworkFile
 from edge_sr.errors import EnvironmentFault, IntegrityError, UsageError
 from edge_sr.tensors import TensorSpec
@@ -218,3 +218,20 @@ def test_a_bundle_from_a_private_folder_is_readable_by_the_service(tmp_path: Pat
     staging.chmod(0o700)
     folder = write_bundle(tmp_path / "tiny", staging=staging, manifest=MANIFEST).folder
     assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_bundle_extended_is_whole_again(folder: Path) -> None:
+    before = Bundle.open(folder)
+    after = extend_bundle(before, {"more/notes.txt": b"notes", "MODEL_CARD.md": b"new"}, before.manifest)
+    assert after.folder == folder
+    assert sorted(after.manifest.files) == ["MODEL_CARD.md", "more/notes.txt"]
+    assert after.manifest.networks == before.manifest.networks
+    assert sorted(path.name for path in folder.parent.iterdir() if path.name != "staging") == ["tiny"]
+
+
+def test_an_extension_that_fails_leaves_the_bundle(folder: Path) -> None:
+    before = Bundle.open(folder)
+    with pytest.raises(IntegrityError, match="keeps weights in another file"):
+        extend_bundle(before, {"onnx/generator.onnx": b"\x08location\x0a\x0dexternal_data"}, before.manifest)
+    assert Bundle.open(folder) == before
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]

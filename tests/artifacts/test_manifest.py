@@ -47,7 +47,8 @@ LATENT: dict[str, Any] = {
     },
     "sampler": {"name": "ddim", "num_inference_steps": 1, "fidelity": 1.0, "seed": 0},
     "networks": {role: network(role) for role in ROLES["latent_diffusion"]},
-    "files": {"MODEL_CARD.md": "f" * 64},
+    "calibration": [{"sampler": "ddim", "steps": 2, "file": "calibration/ddim-2.json", "checked": {"psnr_db": 0.01}}],
+    "files": {"MODEL_CARD.md": "f" * 64, "calibration/ddim-2.json": "e" * 64},
     "evaluation": {"psnr_db": {"mean": 34.2}},
     "provenance": {},
     "intended_use": "Tests only.",
@@ -55,6 +56,7 @@ LATENT: dict[str, Any] = {
 GENERATOR = {
     **{name: value for name, value in LATENT.items() if name not in ("diffusion", "sampler")},
     "family": "espcn",
+    "calibration": [],
     "networks": {"generator": network("generator")},
 }
 
@@ -81,6 +83,27 @@ def test_a_manifest_survives_reading_and_writing(raw: dict[str, Any]) -> None:
     manifest = parse_manifest(raw)
     assert manifest.to_json() == raw
     assert parse_manifest(parse_json(json.dumps(manifest.to_json()).encode(), "m")) == manifest
+
+
+def test_a_manifest_without_calibration_tables_has_none() -> None:
+    raw = {name: value for name, value in LATENT.items() if name != "calibration"}
+    assert parse_manifest(raw).calibration == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("sampler", "euler", "calibration\\[0\\].sampler: got 'euler'"),
+        ("steps", 301, "calibration\\[0\\].steps: got 301; expected an integer from 1 to 300"),
+        ("file", "../table.json", "calibration\\[0\\].file"),
+        ("file", "calibration/ddim-3.json", "files: calibration/ddim-3.json is not listed"),
+        ("checked", [], "calibration\\[0\\].checked"),
+    ],
+)
+def test_an_unfit_calibration_table_is_named(field: str, value: object, told: str) -> None:
+    table = {**LATENT["calibration"][0], field: value}
+    with pytest.raises(IntegrityError, match=told):
+        parse_manifest(changed("calibration", [table]))
 
 
 def test_fields_become_typed_values() -> None:
@@ -184,7 +207,7 @@ def test_a_network_is_an_onnx_file() -> None:
 @pytest.mark.parametrize("file", ["manifest.json", "onnx/encoder.onnx"])
 def test_a_file_is_listed_once(file: str) -> None:
     with pytest.raises(IntegrityError, match=f"{file} is listed twice or is the manifest itself"):
-        parse_manifest(changed("files", {file: "0" * 64}))
+        parse_manifest(changed("files", {**LATENT["files"], file: "0" * 64}))
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_sr.artifacts.bundle import Bundle, default_bundle
+from edge_sr.artifacts.chain import chain_of
 from edge_sr.cli.exit_codes import report
 from edge_sr.errors import IntegrityError
 
 pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
-from build_engines.bundle_graph import bundle_graph
 from build_engines.calibrate_command import calibrate
+from build_engines.chain_graphs import float_graphs, observed_tensors
 from build_engines.quantize import FLAVOURS, insert_qdq, placement
 from calibration.table import read_table
 
@@ -44,15 +45,25 @@ def test_a_table_that_quantises_the_graph(run: Calibrate, tmp_path: Path) -> Non
     assert result.exit_code == 0, result.output
     assert "cxr-x4-edge" in result.output and "observed on 2 pictures at fidelity 1, 0.5, 0" in result.output
     table = read_table(tmp_path / "table.json")
-    graph = bundle_graph(Bundle.open(default_bundle()), steps=2)
-    table.check("table.json", tensors=graph.observed, graph_sha256=graph.sha256, steps=2, method="minmax")
+    chain = chain_of(Bundle.open(default_bundle()), steps=2)
+    model = float_graphs(chain)["upscale"]
+    table.check("table.json", tensors=observed_tensors(model), graph_sha256=chain.sha256, steps=2, method="minmax")
     for flavour in FLAVOURS.values():
-        places = placement(graph.model, flavour.name)
-        insert_qdq(graph.model, table.ranges(symmetric=flavour.symmetric), places)
+        places = placement(model, flavour.name)
+        insert_qdq(model, table.ranges(symmetric=flavour.symmetric), places)
     assert table.tensors["denoiser0/relu_3"].maximum != table.tensors["denoiser1/relu_3"].maximum
     assert "denoiser/relu_3" in (tmp_path / "ranges.svg").read_text()
     with pytest.raises(IntegrityError, match="its graph_sha256 is"):
-        table.check("table.json", graph_sha256=bundle_graph(Bundle.open(default_bundle())).sha256)
+        table.check("table.json", graph_sha256=chain_of(Bundle.open(default_bundle())).sha256)
+
+
+def test_a_sampler_that_draws_noise_is_observed_network_by_network(run: Calibrate, tmp_path: Path) -> None:
+    assert run("-o", "table.json", "--sampler", "ddpm", "--steps", "3").exit_code == 0
+    table = read_table(tmp_path / "table.json")
+    assert (table.origin.sampler, table.origin.steps) == ("ddpm", 3)
+    seen = {name: each.count for name, each in table.tensors.items()}
+    assert seen["denoiser/relu_3"] == 2 * 3 * 3 * 96 * 16 * 16  # pictures, fidelities, steps, channels, places
+    assert seen["encoder/relu_3"] == 2 * 3 * 64 * 32 * 32
 
 
 def test_the_same_command_writes_the_same_bytes(run: Calibrate, tmp_path: Path) -> None:

@@ -352,6 +352,15 @@ def test_onnx_runtime_computes_convolutions_in_int8(tmp_path: Path) -> None:
     assert operators["QLinearConv"] == len(places.convolutions) - 2 - 3
 
 
+def test_a_last_convolution_is_int8_though_what_is_added_to_it_is_not() -> None:
+    model = composed(1)
+    places = placement(model, "onnxruntime", ends=True)
+    tail = places.convolutions[-1]
+    assert (tail.weight, tail.skip) == ("decoder/tail_weight", "")
+    assert tail.name in places.tensors
+    assert tail.name not in placement(model, "tensorrt", ends=True).tensors
+
+
 @both
 def test_the_default_bundle_holds_the_gate_by_plain_calibration(flavour: str) -> None:
     bundle = Bundle.open(default_bundle())

@@ -151,6 +151,19 @@ def test_a_cancelled_shuffle_that_is_the_output_stays() -> None:
     np.testing.assert_array_equal(run(simple, 1, 4, 2, 2), run(model, 1, 4, 2, 2))
 
 
+def test_a_relu_goes_before_the_shuffle() -> None:
+    model = parsed("g (float[1,4,2,2] x) => (float[1,1,4,4] y) { s = DepthToSpace<blocksize=2>(x) y = Relu(s) }")
+    simple = simplify(model)
+    assert operators(simple) == ["Relu", "DepthToSpace"]
+    np.testing.assert_array_equal(run(simple, 1, 4, 2, 2)[0], run(model, 1, 4, 2, 2)[0])
+
+
+def test_a_shuffle_that_is_read_twice_stays_before_the_relu() -> None:
+    body = "s = DepthToSpace<blocksize=2>(x) r = Relu(s) y = Add(s, r)"
+    simple = simplify(parsed(f"g (float[1,4,2,2] x) => (float[1,1,4,4] y) {{ {body} }}"))
+    assert operators(simple) == ["DepthToSpace", "Relu", "Add"]
+
+
 def test_equal_constants_become_one() -> None:
     weights = "float[2] a = {1, 2}, float[2] b = {1, 2}, float[1,2] c = {1, 2}, float[2] d = {1, 3}"
     model = parsed(

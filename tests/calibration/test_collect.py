@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
 
 from edge_sr.artifacts.bundle import Bundle
+from edge_sr.artifacts.chain import Chain, chain_of
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.diffusion.noise import noise_field
 from edge_sr.errors import IntegrityError, UsageError
@@ -15,7 +17,7 @@ from edge_sr.errors import IntegrityError, UsageError
 onnx = pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
-from build_engines.bundle_graph import bundle_graph  # noqa: E402
+from build_engines.chain_graphs import float_graphs, running  # noqa: E402
 from calibration.choose import Observed  # noqa: E402
 from calibration.collect import Batches, collect, exposed  # noqa: E402
 from calibration.steps import layer_of  # noqa: E402
@@ -26,24 +28,23 @@ SEEDS = (3, 1, 4, 1, 5)
 
 
 @pytest.fixture(scope="module")
-def chain(tiny: Bundle) -> onnx.ModelProto:
-    return bundle_graph(tiny, steps=2).model
+def chain(tiny: Bundle) -> Chain:
+    return chain_of(tiny, steps=2)
 
 
-def predictions(model: onnx.ModelProto) -> list[str]:
+def predictions(chain: Chain) -> list[str]:
     """What the denoiser gives in each step."""
-    names = [name for node in model.graph.node for name in node.output]
+    names = [name for node in float_graphs(chain)["upscale"].graph.node for name in node.output]
     return [name for name in names if layer_of(name)[0] == "denoiser/prediction"]
 
 
-def observed(
-    model: onnx.ModelProto, tensors: Sequence[str], *, order: Sequence[int] = range(5), **options: object
-) -> dict[str, Observed]:
-    batches = Batches(LR[list(order)], [SEEDS[n] for n in order], NOISE_SHAPE, **options)  # type: ignore[arg-type]
-    return collect(model, tensors, batches, backend=OnnxRuntime(1, spinning=False))
+def observed(chain: Chain, tensors: Sequence[str], **options: int) -> dict[str, Observed]:
+    graphs = {"upscale": exposed(float_graphs(chain)["upscale"], tensors)}
+    batches = Batches(LR, SEEDS, **options)
+    return collect(partial(running, chain, graphs), tensors, batches, backend=OnnxRuntime(1, spinning=False))
 
 
-def test_what_is_observed_is_what_the_graph_computes(chain: onnx.ModelProto) -> None:
+def test_what_is_observed_is_what_the_graph_computes(chain: Chain) -> None:
     (prediction, _) = predictions(chain)
     seen = observed(chain, [prediction, "noise", "sr"])
     noise = np.concatenate([noise_field(seed, NOISE_SHAPE) for seed in SEEDS])
@@ -59,16 +60,16 @@ def test_what_is_observed_is_what_the_graph_computes(chain: onnx.ModelProto) -> 
 
 
 def test_steps_that_differ_have_ranges_of_their_own(tiny: Bundle) -> None:
-    model = bundle_graph(tiny, steps=3).model
-    ranges = [(seen.whole.minimum, seen.whole.maximum) for seen in observed(model, predictions(model)).values()]
+    chain = chain_of(tiny, steps=3)
+    ranges = [(seen.whole.minimum, seen.whole.maximum) for seen in observed(chain, predictions(chain)).values()]
     assert len(set(ranges)) == 3
 
 
 @pytest.mark.parametrize("size", [1, 2, 16])
-def test_batches_change_nothing(chain: onnx.ModelProto, size: int) -> None:
+def test_batches_change_nothing(chain: Chain, size: int) -> None:
     names = predictions(chain)
     one, other = observed(chain, names), observed(chain, names, size=size)
-    assert len(Batches(LR, SEEDS, NOISE_SHAPE, size=size)) == len(list(Batches(LR, SEEDS, NOISE_SHAPE, size=size)))
+    assert len(Batches(LR, SEEDS, size=size)) == len(list(Batches(LR, SEEDS, size=size)))
     for name in names:
         for a, b in zip(one[name].halves, other[name].halves, strict=True):
             assert (a.count, a.width) == (b.count, b.width)
@@ -76,41 +77,46 @@ def test_batches_change_nothing(chain: onnx.ModelProto, size: int) -> None:
             assert np.abs(np.cumsum(a.counts) - np.cumsum(b.counts)).max() <= a.count * 1e-3  # the last bit of a sum
 
 
-def test_two_runs_are_equal(chain: onnx.ModelProto) -> None:
+def test_two_runs_are_equal(chain: Chain) -> None:
     one, other = (observed(chain, predictions(chain)) for _ in range(2))
     for name in one:
         assert np.array_equal(one[name].whole.counts, other[name].whole.counts)
 
 
-def test_the_model_is_left_alone(chain: onnx.ModelProto) -> None:
-    before = chain.SerializeToString()
+def test_the_graph_is_left_alone(chain: Chain) -> None:
+    model = float_graphs(chain)["upscale"]
+    before = model.SerializeToString()
     names = predictions(chain)
-    more = exposed(chain, [*names, "lr", "sr"])
+    more = exposed(model, [*names, "lr", "sr"])
     assert [port.name for port in more.graph.output] == ["sr", *names]
-    assert chain.SerializeToString() == before
+    assert model.SerializeToString() == before
 
 
-def test_a_tensor_that_is_not_there_is_named(chain: onnx.ModelProto) -> None:
+def test_a_tensor_that_is_not_there_is_named(chain: Chain) -> None:
     with pytest.raises(UsageError, match="denoiser9/relu: no such tensor; expected an activation"):
-        observed(chain, ["denoiser9/relu"])
+        exposed(float_graphs(chain)["upscale"], ["denoiser9/relu"])
 
 
-def test_a_tensor_of_integers_is_refused(chain: onnx.ModelProto) -> None:
-    flags = next(node.output[0] for node in chain.graph.node if node.op_type == "Greater")
+def test_a_tensor_of_integers_is_refused(chain: Chain) -> None:
+    model = float_graphs(chain)["upscale"]
+    flags = next(node.output[0] for node in model.graph.node if node.op_type == "Greater")
     with pytest.raises(UsageError, match="is no float32 tensor"):
-        observed(chain, [flags])
+        exposed(model, [flags])
 
 
-def test_nothing_to_observe_and_nothing_to_observe_it_on(chain: onnx.ModelProto) -> None:
+def test_nothing_to_observe_and_nothing_to_observe_it_on(chain: Chain) -> None:
+    opened = partial(running, chain, float_graphs(chain))
     with pytest.raises(UsageError, match="no tensor to observe"):
-        observed(chain, [])
-    with pytest.raises(UsageError, match="no picture to calibrate on"):
-        collect(chain, ["sr"], [], backend=OnnxRuntime(1))
+        collect(opened, [], Batches(LR, SEEDS), backend=OnnxRuntime(1))
+    with pytest.raises(UsageError, match="sr: was not observed; expected one picture or more"):
+        collect(opened, ["sr"], [], backend=OnnxRuntime(1))
 
 
-def test_a_tensor_of_nan_is_named() -> None:
-    graph = "(float[N,1,4,4] lr, float[N,1,2,2] noise) => (float[N,1,4,4] sr) { bad = Log(lr)  sr = Sub(bad, bad) }"
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]> broken {graph}')
-    batches = Batches(np.full((1, 1, 4, 4), -1, np.float32), [0], (1, 2, 2))
-    with pytest.raises(IntegrityError, match="^bad: holds NaN or Inf"):
-        collect(model, ["bad"], batches, backend=OnnxRuntime(1))
+def test_a_tensor_of_nan_is_named(chain: Chain) -> None:
+    with pytest.raises(IntegrityError, match="^lr: holds NaN or Inf"):
+        collect(
+            partial(running, chain, float_graphs(chain)),
+            ["lr"],
+            Batches(np.full((1, 1, 64, 64), np.nan, np.float32), [0]),
+            backend=OnnxRuntime(1),
+        )

@@ -1,8 +1,4 @@
-"""Where INT8 goes, and how it is written: Q/DQ pairs in the composed graph.
-
-``placement`` names the places, ``insert_qdq`` writes the pairs there from the ranges that a calibration observed or a
-training learnt. The build and quantisation-aware training both take the places from here, so what is trained is what
-runs. Plain onnx, no PyTorch.
+"""Where Q/DQ pairs go in a composed graph.
 
 The rules, which follow TensorRT's "Explicit Quantization" (Q/DQ layer-placement recommendations):
 
@@ -26,46 +22,14 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import onnx
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto
 
-from build_engines.simplify import drop_unread
+from build_engines.quantize.grid import FLAVOURS, Flavour
 from edge_sr.errors import UsageError
 
 PICTURE = "lr"  # the composed graph's input that holds it
 MOVES = ("Concat", "MaxPool", "DepthToSpace")
 OUT_AXIS = {"Conv": 0, "ConvTranspose": 1}  # of the weights
-WEIGHT_LEVELS = 127  # symmetric: -128 has no counterpart
-
-
-@dataclass(frozen=True)
-class Flavour:
-    """What one runtime makes INT8 of.
-
-    lowest, highest: the codes of an activation. symmetric: the zero point is 0. outputs: a convolution needs a pair
-    behind it too. dedicated: every reader has a pair of its own, as TensorRT fuses pairs into readers; else a tensor
-    has one. packed_weights: stored as int8.
-    """
-
-    name: str
-    lowest: int
-    highest: int
-    symmetric: bool
-    outputs: bool
-    dedicated: bool
-    packed_weights: bool
-
-    @property
-    def dtype(self) -> type[np.integer]:
-        """Of the codes."""
-        return np.int8 if self.lowest < 0 else np.uint8
-
-
-FLAVOURS = {
-    "onnxruntime": Flavour("onnxruntime", 0, 255, symmetric=False, outputs=True, dedicated=False, packed_weights=True),
-    "tensorrt": Flavour("tensorrt", -128, 127, symmetric=True, outputs=False, dedicated=True, packed_weights=False),
-}
 Ranges = Mapping[str, tuple[float, float]]
 """tensor -> its least and greatest value."""
 
@@ -132,31 +96,6 @@ def _checked(name: str, ranges: Ranges) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise UsageError(f"range from {low} to {high}", where=name, expected="two finite numbers, the lower one first")
     return low, high
-
-
-def grid(low: float, high: float, flavour: Flavour) -> tuple[np.float32, int]:
-    """Scale and zero point of a range, in float32 arithmetic.
-
-    The range is widened to hold 0, which ReLU and the padding of a convolution need exactly.
-    """
-    least, greatest = np.float32(min(low, 0)), np.float32(max(high, 0))
-    if flavour.symmetric:
-        return _positive(max(-least, greatest) / np.float32(flavour.highest)), 0
-    scale = _positive((greatest - least) / np.float32(flavour.highest - flavour.lowest))
-    return scale, flavour.lowest + int(np.rint(-least / scale))
-
-
-def _positive(scale: np.float32) -> np.float32:
-    """1 where all values are 0: TensorRT refuses a scale of 0."""
-    return scale if scale > 0 else np.float32(1)
-
-
-def weight_grid(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Scales (channels,) float32 and codes int8, shaped as the weight; halves are rounded to even, as in ONNX."""
-    amax = np.abs(weight).max(tuple(other for other in range(weight.ndim) if other != axis), keepdims=True)
-    scales = np.where(amax > 0, amax / np.float32(WEIGHT_LEVELS), np.float32(1)).astype(np.float32)
-    codes = np.clip(np.rint(weight / scales), -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8)
-    return scales.ravel(), codes
 
 
 def placement(model: ModelProto, flavour: str, *, high: Collection[str] = (), ends: bool = False) -> Placement:
@@ -283,6 +222,8 @@ class _Places:
                 if self.flavour.outputs:
                     self.read(node, index)
                 yield convolution, branch
+            elif self.flavour.outputs:  # what is added stays high, the convolution is INT8 all the same
+                self.read(node, index)
 
     def convolution(self, node: NodeProto, skip: str) -> Convolution:
         name = node.output[0]
@@ -301,101 +242,3 @@ class _Places:
 def network_of(node: NodeProto) -> str:
     """The network and step that ``compose`` wrote the node for, such as denoiser1."""
     return node.name.partition("/")[0]
-
-
-def insert_qdq(model: ModelProto, ranges: Ranges, places: Placement) -> ModelProto:
-    """The graph with Q/DQ pairs at the places; inputs, outputs, opset and everything else stay as they are.
-
-    ranges: those of ``places.tensors``; there may be others. The model that came is left alone.
-    Raises UsageError where a range is missing or none, or where the placement is of another graph.
-    """
-    grids = [grid(*limits, places.flavour) for limits in places.limits(ranges)]
-    writer = _PairWriter(model, places, grids)
-    quantised = ModelProto()
-    quantised.CopyFrom(model)
-    del quantised.graph.value_info[:], quantised.graph.node[:]
-    quantised.graph.node.extend(writer.nodes())
-    quantised.graph.initializer.extend(writer.constants.values())
-    drop_unread(quantised)
-    quantised = onnx.shape_inference.infer_shapes(quantised, strict_mode=True)
-    onnx.checker.check_model(quantised, full_check=True)
-    return quantised
-
-
-class _PairWriter:
-    """Writes the nodes anew, with pairs where the placement wants them."""
-
-    def __init__(self, model: ModelProto, places: Placement, grids: list[tuple[np.float32, int]]) -> None:
-        self.model, self.flavour, self.grids = model, places.flavour, grids
-        self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
-        self.readers = {(reader.node, reader.index): reader for reader in places.readers}
-        self.convolutions = {convolution.name: convolution for convolution in places.convolutions}
-        self.constants: dict[str, TensorProto] = {}
-        self.written: list[NodeProto] = []
-        self.pairs: dict[str, str] = {}  # where one pair serves all: its name -> what it gives
-        self.check_wiring()
-
-    def check_wiring(self) -> None:
-        wiring = {(node.output[0], i): name for node in self.model.graph.node for i, name in enumerate(node.input)}
-        wanted = {key: reader.tensor for key, reader in self.readers.items()}
-        wanted |= {(convolution.name, 1): convolution.weight for convolution in self.convolutions.values()}
-        for key, tensor in wanted.items():
-            if wiring.get(key) != tensor:
-                raise UsageError(f"{tensor} is not read here", where=key[0], expected="the placement of this graph")
-
-    def nodes(self) -> list[NodeProto]:
-        for original in self.model.graph.node:
-            node = NodeProto()
-            node.CopyFrom(original)
-            for index in range(len(original.input)):
-                if reader := self.readers.get((original.output[0], index)):
-                    node.input[index] = self.activation(reader)
-            if convolution := self.convolutions.get(original.output[0]):
-                node.input[1] = self.weight(convolution)
-            self.written.append(node)
-        return self.written
-
-    def activation(self, reader: Reader) -> str:
-        """What is read instead of the tensor."""
-        scale, zero_point = self.grids[reader.group]
-        names = (
-            self.constant(f"group{reader.group}/scale", scale),
-            self.constant(f"group{reader.group}/zero_point", self.flavour.dtype(zero_point)),
-        )
-        pair = f"{reader.tensor}/group{reader.group}"
-        return self.pair(f"{pair}/{reader.node}" if self.flavour.dedicated else pair, reader.tensor, names)
-
-    def weight(self, convolution: Convolution) -> str:
-        """What is read instead of the weight."""
-        name, axis = convolution.weight, convolution.axis
-        scales, codes = weight_grid(numpy_helper.to_array(self.weights[name]), axis)
-        names = (
-            self.constant(f"{name}/scale", scales),
-            self.constant(f"{name}/zero_point", np.zeros(len(scales), np.int8)),
-        )
-        if self.flavour.packed_weights:
-            return self.dequantised(name, self.constant(f"{name}/codes", codes), names, axis)
-        return self.pair(f"{name}/{convolution.name}", name, names, axis)
-
-    def pair(self, pair: str, tensor: str, names: tuple[str, str], axis: int | None = None) -> str:
-        codes = f"{pair}/codes"
-        if pair not in self.pairs:
-            self.add("QuantizeLinear", [tensor, *names], codes, axis)
-        return self.dequantised(pair, codes, names, axis)
-
-    def dequantised(self, pair: str, codes: str, names: tuple[str, str], axis: int | None = None) -> str:
-        result = f"{pair}/dequantized"
-        if pair not in self.pairs:
-            self.add("DequantizeLinear", [codes, *names], result, axis)
-            self.pairs[pair] = result
-        return result
-
-    def add(self, operator: str, inputs: list[str], output: str, axis: int | None) -> None:
-        node = helper.make_node(operator, inputs, [output], name=output)
-        if axis is not None:
-            node.attribute.append(helper.make_attribute("axis", axis))
-        self.written.append(node)
-
-    def constant(self, name: str, value: np.ndarray | np.generic) -> str:
-        self.constants.setdefault(name, numpy_helper.from_array(np.asarray(value), name))
-        return name

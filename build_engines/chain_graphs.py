@@ -1,0 +1,70 @@
+"""The float32 graphs of a chain, which every build starts from, and what a calibration of them has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from onnx import ModelProto
+
+from build_engines.compose import PORTS, compose, standalone
+from build_engines.quantize import FLAVOURS, Flavour, grid, placement
+from calibration.observers import Grid
+from edge_sr.artifacts.chain import COMPOSED, Chain, Networks
+from edge_sr.backends.base import Backend
+from edge_sr.models import open_model
+from edge_sr.models.base import SRModel
+
+Graphs = Mapping[str, ModelProto]
+"""role -> graph; the tensors of one carry names that no other has, but for its inputs and outputs."""
+
+
+def float_graphs(chain: Chain) -> dict[str, ModelProto]:
+    """The whole chain as one graph where it can be one, else a graph a network."""
+    bundle = chain.bundle
+    networks = {role: onnx.load(bundle.path(role)) for role in PORTS}
+    if not chain.composed:
+        return {role: standalone(network, role) for role, network in networks.items()}
+    composed = compose(
+        *networks.values(),
+        table=chain.table,
+        scale=bundle.manifest.scale,
+        projection_rounds=chain.projection_rounds,
+    )
+    return {COMPOSED[0]: composed}
+
+
+def observed_tensors(model: ModelProto) -> tuple[str, ...]:
+    """Every tensor that Q/DQ pairs may be written for, in any flavour, first and last convolutions included."""
+    places = [placement(model, flavour, ends=ends) for flavour in FLAVOURS for ends in (False, True)]
+    wanted = {name for place in places for name in place.tensors}
+    produced = [port.name for port in model.graph.input]
+    produced += [name for node in model.graph.node for name in node.output]
+    return tuple(name for name in produced if name in wanted)
+
+
+@contextmanager
+def running(chain: Chain, graphs: Graphs, backend: Backend, *, precision: str = "fp32") -> Iterator[SRModel]:
+    """The model that these graphs are, opened by the backend from files that are gone afterwards."""
+    with TemporaryDirectory(prefix="edge-sr-") as folder:
+        files = {role: Path(folder) / f"{role}.onnx" for role in graphs}
+        for role, graph in graphs.items():
+            onnx.save(graph, files[role])
+        networks = Networks(files, precision)
+        with open_model(chain.bundle, backend, sampler=chain.sampler, steps=chain.steps, networks=networks) as model:
+            yield model
+
+
+def activation_grid(flavour: Flavour) -> Grid:
+    """How activations are rounded where Q/DQ pairs of this flavour stand."""
+
+    def quantise(values: np.ndarray, low: float, high: float) -> np.ndarray:
+        scale, zero_point = grid(low, high, flavour)
+        codes = np.clip(np.rint(values / scale) + np.float32(zero_point), flavour.lowest, flavour.highest)
+        return np.asarray((codes - np.float32(zero_point)) * scale)
+
+    return Grid(flavour.symmetric, quantise)
