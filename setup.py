@@ -34,7 +34,7 @@ EXTRAS = {
         'onnxruntime>=1.30; python_version >= "3.11"',
         'onnxruntime>=1.23; python_version < "3.11"',
     ],
-    "build": ["onnx>=1.16"],
+    "build": ["onnx>=1.16", "onnx-graphsurgeon>=0.5.2", "polygraphy>=0.49.9"],
     # tensorrt itself comes with JetPack by apt (python3-libnvinfer), never from pip. pycuda is compiled on the board,
     # against the board's CUDA; jetson-stats reads the power rails.
     "jetson": ["jetson-stats", "pycuda"],
@@ -53,7 +53,7 @@ EXTRAS = {
     # Trainings on several processes, and their curves in a browser; without them one process trains and metrics.jsonl
     # has all the figures.
     "scale": ["accelerate>=1.0", "tensorboard>=2.16"],
-    "test": ["hypothesis>=6.100", "mypy>=1.11", "onnx>=1.16", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
+    "test": ["hypothesis>=6.100", "mypy>=1.11", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
 }
 
 setup(

@@ -5,25 +5,23 @@ It stands here and not in ``calibration``, which knows neither how a graph is co
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from build_engines.chain_graphs import Graphs, activation_grid, float_graphs, observed_tensors, running
-from build_engines.quantize import FLAVOURS
-from calibration.choose import AUTO, METHOD_CHOICES, Choice, Observed, choose
-from calibration.collect import FIDELITIES, Batch, Batches, collect, exposed
-from calibration.images import CalibrationImages, calibration_images
+from build_engines.calibrated import calibrated
+from build_engines.chain_graphs import float_graphs
+from build_engines.check_pictures import truth_pictures
+from build_engines.ship_tables import STEPS, ship_tables
+from calibration.choose import AUTO, METHOD_CHOICES, Choice
+from calibration.images import calibration_images
 from calibration.plot import ranges_over_steps
-from calibration.table import CalibrationTable, Origin, TensorRanges
+from calibration.table import CalibrationTable
 from edge_sr.artifacts.bundle import Bundle, default_bundle
-from edge_sr.artifacts.chain import Chain, chain_of
+from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.manifest import SAMPLERS
-from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.cli.lazy_group import examples
 from edge_sr.errors import UsageError
 from edge_sr.image.atomic import write_atomically
@@ -36,10 +34,17 @@ PHANTOMS, PICTURES = 64, 256
         "edge-sr calibrate -o table.json                            on phantoms",
         "edge-sr calibrate --steps 4 --images scans -o four.json    and on tiles of your LR pictures",
         "edge-sr calibrate --images pairs/train/LR_64 --phantoms 0 -o table.json --plot ranges.svg",
+        "edge-sr calibrate my-bundle --ship --images pairs/train/LR_64 --truth pairs/validation/HR_256",
     )
 )
 @click.argument("bundle", type=click.Path(path_type=Path), required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The table, a JSON file.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The table, a JSON file.")
+@click.option("--ship", is_flag=True, help=f"Put tables for {', '.join(map(str, STEPS))} steps into BUNDLE itself.")
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    help="Of --ship: HR pictures, neither of the training nor of the test, to hold INT8 against.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Denoising steps.  [default: the bundle's]")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="[default: the bundle's]")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of LR pictures, with its subfolders.")
@@ -66,7 +71,9 @@ PHANTOMS, PICTURES = 64, 256
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 def calibrate(
     bundle: Path | None,
-    out: Path,
+    out: Path | None,
+    ship: bool,
+    truth: Path | None,
     steps: int | None,
     sampler: str | None,
     images: Path | None,
@@ -83,10 +90,10 @@ def calibrate(
     The whole chain runs at fidelity 1, 0.5 and 0, so that every step has ranges of its own. Pictures that test or
     choose a model must not be among the images.
     """
+    _check_choice(out=out, ship=ship, truth=truth, others=(steps, sampler, plot))
     for path in filter(None, (out, plot)):
         _refuse_taken(path, overwrite=overwrite)
     opened = Bundle.open(bundle or default_bundle())
-    chain = chain_of(opened, sampler=sampler, steps=steps)
     pictures = calibration_images(
         images,
         phantoms=phantoms,
@@ -96,6 +103,12 @@ def calibrate(
         seed=seed,
         skipped=lambda fault: click.echo(f"skipped: {fault}", err=True),
     )
+    if out is None:
+        hr = truth_pictures(truth, opened.manifest) if truth else None
+        shipped = ship_tables(opened, pictures, truth=hr, method=method, threads=threads, tell=click.echo)
+        click.echo(shipped.folder)
+        return
+    chain = chain_of(opened, sampler=sampler, steps=steps)
     table = calibrated(chain, float_graphs(chain), pictures, method=method, threads=threads)
     table.write(out, overwrite=overwrite)
     if plot:
@@ -106,6 +119,20 @@ def calibrate(
         click.echo(path)
 
 
+def _check_choice(*, out: Path | None, ship: bool, truth: Path | None, others: tuple[object, ...]) -> None:
+    """A table goes to a file or into the bundle."""
+    if ship == (out is not None):
+        raise UsageError("where to put the table", expected="either -o FILE or --ship")
+    if ship and any(other is not None for other in others):
+        raise UsageError(
+            "ships tables for the bundle's own sampler", where="--ship", hint="leave --steps, --sampler and --plot out"
+        )
+    if truth and not ship:
+        raise UsageError(
+            "is for tables that ship", where="--truth", hint="edge-sr build --calibration TABLE --truth FOLDER"
+        )
+
+
 def _refuse_taken(path: Path, *, overwrite: bool) -> None:
     """Now rather than after minutes of work."""
     if path.is_dir():
@@ -114,55 +141,6 @@ def _refuse_taken(path: Path, *, overwrite: bool) -> None:
         raise UsageError("the target exists already", where=path, hint="--overwrite")
     if not path.parent.is_dir():
         raise UsageError("there is no such folder", where=path.parent, hint=f"mkdir -p {path.parent}")
-
-
-def calibrated(
-    chain: Chain, graphs: Graphs, pictures: CalibrationImages, *, method: str = AUTO, threads: int | None = None
-) -> CalibrationTable:
-    """The table of a chain and its float32 graphs; a bar on stderr where that is a terminal."""
-    wanted = {role: observed_tensors(model) for role, model in graphs.items()}
-    seen_through = {role: exposed(model, wanted[role]) for role, model in graphs.items()}
-    with _progress(Batches(pictures.lr, pictures.noise_seeds)) as batches:
-        observed = collect(
-            lambda backend: running(chain, seen_through, backend),
-            [name for names in wanted.values() for name in names],
-            batches,
-            # Not spinning: between two calls the histograms want the cores.
-            backend=OnnxRuntime(threads, spinning=False),
-        )
-    manifest = chain.bundle.manifest
-    origin = Origin(
-        graph_sha256=chain.sha256,
-        model=f"{manifest.name} {manifest.version}",
-        sampler=chain.sampler,
-        steps=chain.steps,
-        images_sha256=pictures.sha256,
-        images=len(pictures.lr),
-        fidelities=FIDELITIES,
-        method=method,
-    )
-    return CalibrationTable(origin, _chosen(observed, method))
-
-
-def _chosen(observed: Mapping[str, Observed], method: str) -> dict[str, TensorRanges]:
-    grids = {flavour.symmetric: activation_grid(flavour) for flavour in FLAVOURS.values()}
-    return {
-        name: TensorRanges.of(
-            seen.whole,
-            asymmetric=choose(seen, grids[False], method),
-            symmetric=choose(seen, grids[True], method),
-        )
-        for name, seen in observed.items()
-    }
-
-
-@contextmanager
-def _progress(batches: Batches) -> Iterator[Iterable[Batch]]:
-    if sys.stderr.isatty():
-        with click.progressbar(batches, length=len(batches), label="observing", file=sys.stderr) as bar:
-            yield bar
-    else:
-        yield batches
 
 
 def _summary(table: CalibrationTable) -> Iterator[str]:

@@ -39,9 +39,18 @@ def float_graphs(chain: Chain) -> dict[str, ModelProto]:
 
 
 def observed_tensors(model: ModelProto) -> tuple[str, ...]:
-    """Every tensor that Q/DQ pairs may be written for, in any flavour, first and last convolutions included."""
-    places = [placement(model, flavour, ends=ends) for flavour in FLAVOURS for ends in (False, True)]
-    wanted = {name for place in places for name in place.tensors}
+    """Every tensor that Q/DQ pairs may be written for, in any flavour, whichever convolutions are kept high."""
+    wanted: set[str] = set()
+    for flavour in FLAVOURS:
+        whole = placement(model, flavour, ends=True)
+        names = {each.name for each in whole.convolutions}
+        # What one by itself needs and all together, any choice of them does.
+        places = [
+            whole,
+            placement(model, flavour),
+            *(placement(model, flavour, high=names - {n}, ends=True) for n in names),
+        ]
+        wanted |= {name for place in places for name in place.tensors}
     produced = [port.name for port in model.graph.input]
     produced += [name for node in model.graph.node for name in node.output]
     return tuple(name for name in produced if name in wanted)

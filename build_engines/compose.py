@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from build_engines.simplify import simplify
+from build_engines.simplify import simplify_in_place
 from edge_sr.diffusion.samplers import SamplerTable
 from edge_sr.errors import UsageError
 from edge_sr.image.consistency import FREE_MARGIN, ROUNDS
@@ -56,8 +56,7 @@ def compose(
     _projection(graph, sr, channels=_fixed_channels(lr_port), scale=scale, rounds=projection_rounds)
 
     inputs, output = [lr_port, _port(denoiser, "latents", "noise")], _port(decoder, "sr", "sr")
-    proto = helper.make_graph(graph.nodes, "upscale", inputs, [output], initializer=list(graph.initializers.values()))
-    return simplify(_model(proto, opset))
+    return graph.model("upscale", inputs, output, opset=opset)
 
 
 def standalone(network: ModelProto, role: str) -> ModelProto:
@@ -75,16 +74,7 @@ def standalone(network: ModelProto, role: str) -> ModelProto:
     result = graph.call(network, role, feeds)[output]
     graph.add("Identity", result, output=output)
     ports = [_port(network, name, name) for name in inputs]
-    proto = helper.make_graph(
-        graph.nodes, role, ports, [_port(network, output, output)], initializer=list(graph.initializers.values())
-    )
-    return simplify(_model(proto, opset))
-
-
-def _model(graph: onnx.GraphProto, opset: int) -> ModelProto:
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], producer_name="edge-sr")
-    model.ir_version = IR_VERSION
-    return model
+    return graph.model(role, ports, _port(network, output, output), opset=opset)
 
 
 @dataclass
@@ -93,6 +83,21 @@ class GraphWriter:
 
     nodes: list[NodeProto] = field(default_factory=list)
     initializers: dict[str, TensorProto] = field(default_factory=dict)
+
+    def model(
+        self, name: str, inputs: Iterable[onnx.ValueInfoProto], output: onnx.ValueInfoProto, *, opset: int
+    ) -> ModelProto:
+        """What was written, simplified; nothing can be written any more. Weights are moved, not copied."""
+        model = ModelProto(ir_version=IR_VERSION, producer_name="edge-sr")
+        model.opset_import.append(helper.make_opsetid("", opset))
+        model.graph.name = name
+        model.graph.input.extend(inputs)
+        model.graph.output.append(output)
+        model.graph.node.extend(self.nodes)
+        for constant in list(self.initializers):
+            model.graph.initializer.append(self.initializers.pop(constant))
+        simplify_in_place(model)
+        return model
 
     def constant(self, value: float | Iterable[int], dtype: type = np.float32) -> str:
         """The name of a constant; equal ones are written once."""
@@ -114,10 +119,10 @@ class GraphWriter:
         """
         names = {tensor.name: f"{role}/{tensor.name}" for tensor in model.graph.initializer} | dict(feeds)
         for tensor in model.graph.initializer:
-            shared = TensorProto()
-            shared.CopyFrom(tensor)
-            shared.name = f"{role}/{tensor.name}"
-            self.initializers[shared.name] = shared
+            if (name := f"{role}/{tensor.name}") not in self.initializers:
+                self.initializers[name] = shared = TensorProto()
+                shared.CopyFrom(tensor)
+                shared.name = name
         for node in model.graph.node:
             for name in node.output:
                 names[name] = f"{role}{instance}/{name}" if name else ""

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from build_engines.onnx_check import complete
+from build_engines.quantize import Ranges
 from build_engines.simplify import blocksize, drop_unread, replace_nodes
+
+SPREAD = "/spread"  # after the name of a transposed convolution, its weights and its bias
 
 
 def before_quantizing(model: ModelProto) -> ModelProto:
@@ -27,7 +30,8 @@ def before_quantizing(model: ModelProto) -> ModelProto:
     spread_transposed_convolutions(rewritten)
     shuffle_depth_first(rewritten)
     drop_unread(rewritten)
-    return onnx.shape_inference.infer_shapes(rewritten, strict_mode=True)
+    complete(rewritten)
+    return rewritten
 
 
 def spread_transposed_convolutions(model: ModelProto) -> None:
@@ -56,18 +60,26 @@ def _tiles(node: NodeProto, dims: list[int]) -> bool:
 def _spread(model: ModelProto, node: NodeProto, weight: np.ndarray) -> list[NodeProto]:
     """weight: (C_in, C_out, k, k) -> (k * k * C_out, C_in, 1, 1), the place in a block first, as DCR reads it."""
     c_in, c_out, k, _ = weight.shape
-    names = [node.input[0], f"{node.input[1]}/spread"]
+    names = [node.input[0], f"{node.input[1]}{SPREAD}"]
     spread = weight.transpose(2, 3, 1, 0).reshape(k * k * c_out, c_in, 1, 1)
     _add_constant(model, names[1], spread)
     if len(node.input) > 2:
         (bias,) = (numpy_helper.to_array(t) for t in model.graph.initializer if t.name == node.input[2])
-        names.append(f"{node.input[2]}/spread")
+        names.append(f"{node.input[2]}{SPREAD}")
         _add_constant(model, names[2], np.tile(bias, k * k))
     (result,) = node.output
     return [
-        helper.make_node("Conv", names, [f"{result}/spread"], name=f"{node.name}/spread", kernel_shape=[1, 1]),
-        helper.make_node("DepthToSpace", [f"{result}/spread"], [result], name=node.name, blocksize=k, mode="DCR"),
+        helper.make_node("Conv", names, [f"{result}{SPREAD}"], name=f"{node.name}{SPREAD}", kernel_shape=[1, 1]),
+        helper.make_node("DepthToSpace", [f"{result}{SPREAD}"], [result], name=node.name, blocksize=k, mode="DCR"),
     ]
+
+
+def with_spread(ranges: Ranges, model: ModelProto) -> Ranges:
+    """The ranges, also for what ``before_quantizing`` put before a shuffle: a shuffle changes no value."""
+    spread = {
+        name: name.removesuffix(SPREAD) for node in model.graph.node for name in node.output if name.endswith(SPREAD)
+    }
+    return {**ranges, **{name: ranges[whole] for name, whole in spread.items() if whole in ranges}}
 
 
 def _add_constant(model: ModelProto, name: str, value: np.ndarray) -> None:
@@ -123,8 +135,7 @@ def after_quantizing(model: ModelProto) -> ModelProto:
     replace_nodes(rewritten, kept)
     drop_unread(rewritten)
     del rewritten.graph.value_info[:]
-    rewritten = onnx.shape_inference.infer_shapes(rewritten, strict_mode=True)
-    onnx.checker.check_model(rewritten, full_check=True)
+    complete(rewritten)
     return rewritten
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
 import onnx
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from build_engines.onnx_check import complete, shapes
 from edge_sr.errors import UsageError
 
 RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
@@ -21,39 +23,45 @@ def simplify(model: ModelProto) -> ModelProto:
 
     Raises UsageError for control flow: what a branch or a loop body reads from outside is not followed here.
     """
-    _refuse_control_flow(model)
     simple = ModelProto()
     simple.CopyFrom(model)
-    del simple.graph.value_info[:]
-    fold_constants(simple)
-    absorb_biases(simple)
-    cancel_pixel_shuffles(simple)
-    rectify_before_shuffles(simple)
-    drop_unread(simple)
-    share_equal_constants(simple)
-    simple = onnx.shape_inference.infer_shapes(simple, strict_mode=True)
-    onnx.checker.check_model(simple, full_check=True)
+    simplify_in_place(simple)
     return simple
+
+
+def simplify_in_place(model: ModelProto) -> None:
+    """The same for a model that nobody else reads: one copy of the weights less."""
+    _refuse_control_flow(model)
+    del model.graph.value_info[:]
+    fold_constants(model)
+    absorb_biases(model)
+    cancel_pixel_shuffles(model)
+    rectify_before_shuffles(model)
+    fix_reshapes(model)
+    drop_unread(model)
+    share_equal_constants(model)
+    complete(model)
 
 
 def fold_constants(model: ModelProto) -> None:
     """Compute every node whose inputs are all constants. Unfolded weights stay under their names."""
     graph = model.graph
-    known = {name: numpy_helper.to_array(tensor) for name, tensor in _constants(model).items()}
+    known = _constants(model)
     kept: list[NodeProto] = []
     for node in graph.node:  # topologically sorted, as ONNX demands
         if node.op_type not in RANDOM and all(name in known for name in node.input if name):
             for name, value in zip(filter(None, node.output), _evaluate(model, node, known), strict=True):
-                known[name] = np.asarray(value, order="C")  # not ascontiguousarray: it turns a scalar into a vector
-                graph.initializer.append(numpy_helper.from_array(known[name], name))
+                array = np.asarray(value, order="C")  # not ascontiguousarray: it turns a scalar into a vector
+                known[name] = numpy_helper.from_array(array, name)
+                graph.initializer.append(known[name])
         else:
             kept.append(node)
     replace_nodes(model, kept)
 
 
-def _evaluate(model: ModelProto, node: NodeProto, known: dict[str, np.ndarray]) -> list[np.ndarray]:
+def _evaluate(model: ModelProto, node: NodeProto, known: dict[str, TensorProto]) -> list[np.ndarray]:
     """The outputs of one node, those that it leaves out apart."""
-    feeds = {name: known[name] for name in node.input if name}
+    feeds = {name: numpy_helper.to_array(known[name]) for name in node.input if name}
     ports = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
         for name, value in feeds.items()
@@ -102,7 +110,7 @@ def cancel_pixel_shuffles(model: ModelProto) -> None:
     """SpaceToDepth of a DepthToSpace with one channel left is what went in."""
     graph = model.graph
     outputs = {output.name for output in graph.output}
-    shapes = {v.name: v for v in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    known = shapes(model)
     shuffles = {node.output[0]: node for node in graph.node if node.op_type == "DepthToSpace"}
     renamed: dict[str, str] = {}
     kept: list[NodeProto] = []
@@ -110,7 +118,7 @@ def cancel_pixel_shuffles(model: ModelProto) -> None:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         undoes = node.op_type == "SpaceToDepth" and node.output[0] not in outputs
         before = shuffles.get(node.input[0]) if undoes else None
-        if before is not None and blocksize(before) == blocksize(node) and _channels(shapes, node.input[0]) == 1:
+        if before is not None and blocksize(before) == blocksize(node) and _channels(known, node.input[0]) == 1:
             renamed[node.output[0]] = before.input[0]
         else:
             kept.append(node)
@@ -122,8 +130,8 @@ def blocksize(node: NodeProto) -> int:
     return next(int(attribute.i) for attribute in node.attribute if attribute.name == "blocksize")
 
 
-def _channels(shapes: dict[str, onnx.ValueInfoProto], name: str) -> int:
-    return int(shapes[name].type.tensor_type.shape.dim[1].dim_value) if name in shapes else 0
+def _channels(known: dict[str, onnx.ValueInfoProto], name: str) -> int:
+    return int(known[name].type.tensor_type.shape.dim[1].dim_value) if name in known else 0
 
 
 def rectify_before_shuffles(model: ModelProto) -> None:
@@ -148,6 +156,26 @@ def rectify_before_shuffles(model: ModelProto) -> None:
     replace_nodes(model, kept)
 
 
+def fix_reshapes(model: ModelProto) -> None:
+    """A Reshape to a shape that is computed gets a constant one where all axes but the first are known.
+
+    Exporters write GroupNorm with Shape nodes, which keep ONNX Runtime from running the convolution before in 8 bits.
+    """
+    graph = model.graph
+    if not any(node.op_type == "Shape" for node in graph.node):
+        return
+    constants, known = _constants(model), shapes(model)
+    for node in graph.node:
+        if node.op_type != "Reshape" or node.input[1] in constants or node.output[0] not in known:
+            continue
+        axes = [int(axis.dim_value) for axis in known[node.output[0]].type.tensor_type.shape.dim]
+        if not axes or 0 in axes[1:]:
+            continue
+        name = f"{node.output[0]}/shape"
+        graph.initializer.append(numpy_helper.from_array(np.array([axes[0] or -1, *axes[1:]]), name))
+        node.input[1] = name
+
+
 def drop_unread(model: ModelProto) -> None:
     """Remove nodes and constants that no output depends on."""
     graph = model.graph
@@ -159,9 +187,7 @@ def drop_unread(model: ModelProto) -> None:
             kept.append(node)
     replace_nodes(model, kept[::-1])
     wanted.update(port.name for port in graph.input)  # a constant of that name is the port's default
-    tensors = [tensor for tensor in graph.initializer if tensor.name in wanted]
-    del graph.initializer[:]
-    graph.initializer.extend(tensors)
+    _drop_constants(model, {tensor.name for tensor in graph.initializer} - wanted)
 
 
 def share_equal_constants(model: ModelProto) -> None:
@@ -178,9 +204,15 @@ def share_equal_constants(model: ModelProto) -> None:
             renamed[name] = kept
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
-    unique = [tensor for tensor in graph.initializer if tensor.name not in renamed]
-    del graph.initializer[:]
-    graph.initializer.extend(unique)
+    _drop_constants(model, renamed)
+
+
+def _drop_constants(model: ModelProto, names: Collection[str]) -> None:
+    """One by one: a list that is emptied and filled anew would hold the memory of both."""
+    tensors = model.graph.initializer
+    for index in reversed(range(len(tensors))):
+        if tensors[index].name in names:
+            del tensors[index]
 
 
 def _constants(model: ModelProto) -> dict[str, TensorProto]:

@@ -11,6 +11,7 @@ from edge_sr.errors import UsageError
 
 AUTO = "auto"
 METHOD_CHOICES = (AUTO, *METHODS)
+REFINED = "end-to-end"  # a range found by its effect on the picture, from the one of a method
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ def choose(observed: Observed, grid: Grid, method: str = AUTO) -> Choice:
     whole = observed.whole
     low, high = METHODS[best](whole, grid)
     return Choice(best, low, high, _relative(grid.squared_error(whole, low, high), whole))
+
+
+def refined(observed: Observed, grid: Grid, low: float, high: float) -> Choice:
+    """A range that was found by its effect on the picture."""
+    whole = observed.whole
+    return Choice(REFINED, low, high, _relative(grid.squared_error(whole, low, high), whole))
 
 
 def _unseen_error(observed: Observed, grid: Grid, method: str) -> float:

@@ -82,9 +82,9 @@ def calibration_images(
     return CalibrationImages.of(tiles)
 
 
-def phantom_tiles(count: int, *, tile: int, scale: int) -> np.ndarray:
-    """(count, 1, tile, tile): in turn as drawn, dark, bright and collimated; all bear a marker."""
-    tiles = [_exposed(chest_phantom(tile * scale, seed=n), n % 4) for n in range(count)]
+def phantom_tiles(count: int, *, tile: int, scale: int, first: int = 0) -> np.ndarray:
+    """(count, 1, tile, tile): in turn as drawn, dark, bright and collimated; all bear a marker. first: its number."""
+    tiles = [_exposed(chest_phantom(tile * scale, seed=n), n % 4) for n in range(first, first + count)]
     reduced = [to_unit(from_unit(area_mean(to_unit(pixels), scale), 8)) for pixels in tiles]
     return np.concatenate([np.empty((0, 1, tile, tile), np.float32), *reduced])
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from calibration.choose import METHOD_CHOICES, Choice
+from calibration.choose import METHOD_CHOICES, REFINED, Choice
 from calibration.histogram import Histogram
 from calibration.observers import METHODS, Range
 from edge_sr import __version__
@@ -86,6 +86,14 @@ class CalibrationTable:
         chosen = {name: each.symmetric if symmetric else each.asymmetric for name, each in self.tensors.items()}
         return {name: (choice.low, choice.high) for name, choice in chosen.items()}
 
+    def with_choices(self, kind: str, choices: Mapping[str, Choice]) -> CalibrationTable:
+        """The table with other ranges for some tensors. kind: asymmetric or symmetric."""
+        changed: dict[str, TensorRanges] = {}
+        for name, choice in choices.items():
+            old, new = self.tensors[name], _rounded_choice(choice)
+            changed[name] = replace(old, symmetric=new) if kind == "symmetric" else replace(old, asymmetric=new)
+        return replace(self, tensors={**self.tensors, **changed})
+
     def check(self, where: object, *, tensors: Collection[str] = (), **expected: object) -> None:
         """IntegrityError naming the part that differs.
 
@@ -103,6 +111,10 @@ class CalibrationTable:
                 )
 
     def write(self, path: Path, *, overwrite: bool = False) -> None:
+        write_atomically(path, self.to_bytes(), overwrite=overwrite)
+
+    def to_bytes(self) -> bytes:
+        """The JSON file that ``read_table`` reads."""
         record = {
             "schema_version": SCHEMA_VERSION,
             **asdict(self.origin),
@@ -110,7 +122,7 @@ class CalibrationTable:
         }
         text = json.dumps(record, indent=1, allow_nan=False)
         text = re.sub(r"\[[^][{}]*\]", lambda match: " ".join(match[0].split()), text)  # a list of numbers on one line
-        write_atomically(path, (text + "\n").encode(), overwrite=overwrite)
+        return (text + "\n").encode()
 
 
 def read_table(path: Path) -> CalibrationTable:
@@ -153,7 +165,7 @@ def _tensor(fields: Fields) -> TensorRanges:
 
 def _choice(fields: Fields, *, symmetric: bool) -> Choice:
     fields.only(["method", *(["amax"] if symmetric else ["min", "max"]), "error"])
-    method = str(fields.choice("method", tuple(METHODS)))
+    method = str(fields.choice("method", (*METHODS, REFINED)))
     if symmetric:
         amax = fields.number("amax", 0, LARGEST)
         low, high = -amax, amax

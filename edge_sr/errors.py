@@ -3,8 +3,10 @@
 EdgeSRError
 ├── UsageError          the command line asks for something impossible
 ├── EnvironmentFault    this machine lacks a package, a permission, space on a disk
+│   └── DeviceLost      the GPU or its driver failed; only a new process can go on
 ├── InputError          one input file cannot be served; the others can
-└── IntegrityError      a bundle or one of its files is not what it claims to be
+├── IntegrityError      a bundle or one of its files is not what it claims to be
+└── AccuracyError       a quantised or cast network strays too far from its float32 graph
 
 The command line turns these into exit codes in one place, ``edge_sr.cli.exit_codes``.
 """
@@ -45,9 +47,17 @@ class EnvironmentFault(EdgeSRError):
     """This machine lacks something: a package, a permission, space on a disk."""
 
 
+class DeviceLost(EnvironmentFault):
+    """The GPU or its driver failed under a running network. What CUDA answers in this process is errors from now on."""
+
+
 class InputError(EdgeSRError):
     """One input file cannot be served; the others can."""
 
 
 class IntegrityError(EdgeSRError):
     """A bundle or one of its files is not what it claims to be."""
+
+
+class AccuracyError(EdgeSRError):
+    """A quantised or cast network strays too far from its float32 graph."""

@@ -27,7 +27,7 @@ from edge_sr.artifacts.manifest import InputSpec, Manifest, NetworkFile
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.cli.lazy_group import examples
 from edge_sr.diffusion.samplers import sample
-from edge_sr.errors import IntegrityError
+from edge_sr.errors import IntegrityError, UsageError
 from edge_sr.image.consistency import ROUNDS, project
 from edge_sr.tensors import TensorSpec
 from host_training.data.protocol import listing
@@ -35,13 +35,16 @@ from host_training.evaluation.record import condensed, read_record
 from host_training.loop import CONFIGS, load_weights, read_config
 from host_training.model_card import model_card
 from host_training.nets.feedforward import FeedForward
-from host_training.trained import LATENT_STRIDE, MODES, Trained
+from host_training.random_weights import CONFIG
+from host_training.random_weights import random_weights as drawn
+from host_training.trained import LATENT_STRIDE, MODES, Trained, refuse_steps
 
 OPSET = 20
 TILE, SCALE = 64, 4
 TOLERANCE = 1e-4  # of the largest output, between PyTorch and ONNX Runtime, both float32
 # PyTorch's GroupNorm on a CPU: 3e-4 off float64 in one layer over a whole picture, where ONNX Runtime is 3e-6 off.
 NORMALISED_TOLERANCE = 2e-3
+RANDOM = "random"  # as the bundle calls itself, in its name and its version
 INTENDED_USE = {
     degradation: f"Research on super-resolution of frontal chest radiographs whose pixels are {made}. "
     "Not for diagnostic use."
@@ -50,6 +53,7 @@ INTENDED_USE = {
         ("cubic", "interpolated from a finer picture, bicubic without antialiasing"),
     )
 }
+NO_USE = "Measuring what building and running such networks costs: the weights are random, the pictures mean nothing."
 
 
 @click.command(
@@ -58,9 +62,10 @@ INTENDED_USE = {
         "edge-sr-host export --runs runs -o bundle --baselines benchmarks/baselines",
         "edge-sr-host export --runs runs -o bundle --evaluation evaluation/metrics.json --overwrite",
         "edge-sr-host export --mode paper --runs runs -o published",
+        "edge-sr-host export --mode paper --random-weights -o published",
     )
 )
-@click.option("--runs", type=click.Path(path_type=Path, exists=True), default=Path("runs"), show_default=True)
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The bundle, a new folder.")
 @click.option(
     "--mode",
@@ -69,6 +74,8 @@ INTENDED_USE = {
     show_default=True,
     help="edge: RUNS/autoencoder and RUNS/diffusion. refined: RUNS/refine. paper: RUNS/paper, the published system.",
 )
+@click.option("--random-weights", is_flag=True, help="Of mode paper: no training at all, the pictures mean nothing.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the random weights.  [default: 0]")
 @click.option("--name", help="[default: cxr-x4-MODE]")
 @click.option("--steps", type=click.IntRange(1, 8), help="Steps of the composed graph.  [default: 1]")
 @click.option("--fidelity", type=click.FloatRange(0, 1), help="Default of the bundle.  [default: edge 1, paper 0]")
@@ -84,6 +91,8 @@ def export(
     runs: Path,
     out: Path,
     mode: str,
+    random_weights: bool,
+    seed: int | None,
     name: str | None,
     steps: int | None,
     fidelity: float | None,
@@ -93,24 +102,24 @@ def export(
     overwrite: bool,
 ) -> None:
     """Make a bundle from the trainings in RUNS."""
-    trained = MODES[mode](runs, steps)
+    trained = untrained(mode, steps, seed or 0) if random_weights else from_runs(mode, runs, steps, seed)
     record = condensed(read_record(evaluation)) if evaluation else {}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
         staging = Path(folder) / "bundle"
         networks = export_networks(trained, staging)
         manifest = Manifest(
-            name=name or f"cxr-x4-{mode}",
-            version=__version__,
+            name=name or f"cxr-x4-{mode}" + f"-{RANDOM}" * random_weights,
+            version=__version__ + f"+{RANDOM}" * random_weights,
             family="latent_diffusion",
             scale=SCALE,
             input=InputSpec(channels=1, degradation=trained.degradation, tile=TILE),
             diffusion=trained.diffusion,
             sampler=trained.sampler if fidelity is None else replace(trained.sampler, fidelity=fidelity),
             networks=networks,
-            intended_use=INTENDED_USE[trained.degradation],
+            intended_use=NO_USE if random_weights else INTENDED_USE[trained.degradation],
             evaluation=record,
-            provenance=provenance(trained, data),
+            provenance=provenance(trained, None if random_weights else data),
         )
         for file, text in trained.files.items():
             (staging / "training").mkdir(exist_ok=True)
@@ -120,6 +129,23 @@ def export(
     click.echo(f"{out}: {sum(f.stat().st_size for f in out.rglob('*') if f.is_file()) / 1e6:.1f} MB, {bundle.sha256}")
     if baselines:
         export_baselines(trained, runs, baselines)
+
+
+def from_runs(mode: str, runs: Path, steps: int | None, seed: int | None) -> Trained:
+    """What was trained. UsageError where nothing was, and for options of random weights."""
+    if seed is not None:
+        raise UsageError("only random weights have one", where="--seed", hint="leave it out, or --random-weights")
+    if not runs.exists():
+        raise UsageError("no such folder", where=runs, expected="--runs with a training", hint="edge-sr-host train")
+    return MODES[mode](runs, steps)
+
+
+def untrained(mode: str, steps: int | None, seed: int) -> Trained:
+    """The published system with random weights. UsageError for other modes and fewer steps."""
+    if mode != "paper":
+        raise UsageError("only the published system has them", where="--random-weights", expected="--mode paper")
+    refuse_steps(steps)
+    return drawn(read_config(CONFIGS / CONFIG), seed=seed)
 
 
 def export_networks(trained: Trained, staging: Path) -> dict[str, NetworkFile]:

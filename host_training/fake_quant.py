@@ -139,6 +139,8 @@ class AtThePlaces(TorchFunctionMode):
             result = function(*read, *args, **kwargs)
         if convolution.skip:
             self.summands[id(result)] = (result, convolution)
+        elif convolution.output:
+            result = self.activation(result, convolution.output)
         return result
 
     def summed(self, one: Any, other: Any, *args: Any) -> tuple[Any, ...]:

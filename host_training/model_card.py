@@ -9,7 +9,7 @@ CARD = """# {name} {version}
 
 Four-times super-resolution of frontal chest radiographs, 64x64 to 256x256, larger ones by tiles.
 
-**Not for diagnostic use.** Everything finer than the input pixels is the model's estimate. {consistency} {spread}
+**Not for diagnostic use.** {caution}
 
 ## What it is
 
@@ -22,8 +22,12 @@ Four-times super-resolution of frontal chest radiographs, 64x64 to 256x256, larg
 {evaluation}
 """
 
+ESTIMATE = "Everything finer than the input pixels is the model's estimate. {consistency} {spread}"
 SPREAD = "The spread over seeds at fidelity 0 shows where the model itself is unsure, not where it errs."
 
+MEANINGLESS = """\
+**The weights are random: nothing was trained, and the pictures mean nothing.** This
+bundle is for measuring what the published networks cost to build and run, and what FP16 and INT8 change in them."""
 CONSISTENCY = {
     "area": """The mean of each 4x4 block
 of the output is the input pixel it came from, before rounding; within the block the picture may be wrong in ways that
@@ -46,6 +50,11 @@ prediction, one call of a network each, so it is slow. Which autoencoder and den
 trained, stands in `training/training.json`. Fidelity scales the noise that goes in: 0 is the sampler as published.
 Default: {fidelity}.
 """,
+    "random": """\
+The published latent diffusion system as far as its networks go: AutoencoderKL, and UNet-lite, which sees the latents of
+the upsampled LR picture beside the noisy ones. {steps} steps of {sampler} from pure noise, with {prediction}
+prediction. Seed and settings of the weights stand in `provenance` of the manifest.
+""",
 }
 
 DATA = {
@@ -63,6 +72,9 @@ The training split of the listing whose sha256 the manifest has as `data_manifes
 picture by the degradation `{degradation}`; small pictures made in other ways are outside what it was trained for.
 Configuration and figures of the training lie beside this card in `training/`.
 """,
+    "random": """\
+None. Phantoms set the scale of the latents, which are of unit variance.
+""",
 }
 
 
@@ -77,11 +89,11 @@ def model_card(manifest: Manifest, kind: str) -> str:
         prediction=manifest.diffusion.prediction_type,
         fidelity=f"{manifest.sampler.fidelity:g}",
     )
+    caution = ESTIMATE.format(consistency=CONSISTENCY[manifest.input.degradation], spread=SPREAD)
     return CARD.format(
         name=manifest.name,
         version=manifest.version,
-        spread=SPREAD,
-        consistency=CONSISTENCY[manifest.input.degradation],
+        caution=MEANINGLESS if kind == "random" else caution,
         what=what,
         data=DATA[kind].format(degradation=manifest.input.degradation),
         evaluation=headline_tables(manifest.evaluation) if manifest.evaluation else "Not evaluated yet.",

@@ -36,8 +36,8 @@ NIH = "NIH ChestX-ray14 (Wang et al. 2017), training split of the protocol in do
 class Trained:
     """The networks of a bundle, and the HR encoder, with which an evaluation compares.
 
-    kind: edge or paper, which a model card describes. table: of the default sampler. degradation: as a manifest names
-    it. files: texts under ``training/`` of the bundle.
+    kind: edge, paper or random, which a model card describes. table: of the default sampler. degradation: as a manifest
+    names it. files: texts under ``training/`` of the bundle.
     """
 
     kind: str
@@ -118,9 +118,7 @@ def paper(runs: Path, steps: int | None) -> Trained:
 
     UsageError where ``steps`` are given or nothing was trained; IntegrityError where the autoencoder is another now.
     """
-    if steps:
-        what = "paper mode runs every step of DDPM and has no composed graph"
-        raise UsageError(what, where="--steps", hint="leave it out; edge-sr run --sampler ddim --steps K takes fewer")
+    refuse_steps(steps)
     if not (runs / "paper" / RECORD).is_file():
         raise UsageError("no such file", where=runs / "paper" / RECORD, hint=f"edge-sr-host train paper --runs {runs}")
     record = json.loads((runs / "paper" / RECORD).read_text())
@@ -130,11 +128,35 @@ def paper(runs: Path, steps: int | None) -> Trained:
         raise IntegrityError("is not the autoencoder that this denoiser was trained with", where=source)
     model = PaperModel(record["settings"], autoencoder)
     sha256 = load_weights(runs / "paper" / "weights.safetensors", denoiser=model.denoiser)
-    every = len(model.alphas_cumprod)
     if Path(source).is_dir():  # where it lay is nobody's business
         record["settings"]["autoencoder"]["source"] = Path(source).name
-    return Trained(
+    return paper_model(
+        model,
         kind="paper",
+        degradation=record["degradation"].partition("-")[0],  # a manifest does not say what the cubic started from
+        files={RECORD: json.dumps(record, indent=1) + "\n", "log.json": log_of(runs, ["paper"])},
+        provenance={
+            "weights_sha256": sha256,
+            "autoencoder_sha256": record["autoencoder_sha256"],
+            "data_manifest_sha256": record["data_manifest_sha256"],
+        },
+    )
+
+
+def refuse_steps(steps: int | None) -> None:
+    """UsageError where a composed graph is asked of paper mode."""
+    if steps:
+        what = "paper mode runs every step of DDPM and has no composed graph"
+        raise UsageError(what, where="--steps", hint="leave it out; edge-sr run --sampler ddim --steps K takes fewer")
+
+
+def paper_model(
+    model: PaperModel, *, kind: str, degradation: str, files: Mapping[str, str], provenance: Mapping[str, object]
+) -> Trained:
+    """The published system with these weights, wherever they are from; every step of DDPM by default."""
+    every = len(model.alphas_cumprod)
+    return Trained(
+        kind=kind,
         encoder=model.encoder,
         denoiser=model.denoiser,
         decoder=model.decoder,
@@ -144,13 +166,9 @@ def paper(runs: Path, steps: int | None) -> Trained:
         ),
         sampler=SamplerDefaults("ddpm", every, fidelity=0.0, seed=0),
         table=model.table("ddpm", every),
-        degradation=record["degradation"].partition("-")[0],  # a manifest does not say what the cubic started from
-        files={RECORD: json.dumps(record, indent=1) + "\n", "log.json": log_of(runs, ["paper"])},
-        provenance={
-            "weights_sha256": sha256,
-            "autoencoder_sha256": record["autoencoder_sha256"],
-            "data_manifest_sha256": record["data_manifest_sha256"],
-        },
+        degradation=degradation,
+        files=files,
+        provenance=provenance,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKED = ("torch", "diffusers", "safetensors", "tensorrt", "pycuda", "jtop")
+BLOCKED = ("torch", "diffusers", "safetensors", "tensorrt", "pycuda", "cuda", "jtop")
 
 
 def modules(package: str) -> list[str]:

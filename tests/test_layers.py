@@ -36,6 +36,7 @@ HOMES = {  # heavy packages, and the only places that may import them
     "onnxruntime": ("edge_sr.backends.onnxrt",),
     "tensorrt": ("edge_sr.backends.trt", "build_engines.compile_trt"),
     "pycuda": ("edge_sr.backends.trt", "build_engines.compile_trt"),
+    "cuda": ("edge_sr.backends.trt", "build_engines.compile_trt"),
 }
 
 
@@ -103,6 +104,8 @@ def test_imports_run_downwards(package: str) -> None:
         ("edge_sr/cli/run.py", "import build_engines.command"),
         ("edge_sr/models/base.py", "import torch.nn as nn"),
         ("edge_sr/cli/doctor.py", "from onnxruntime import InferenceSession"),
+        ("edge_sr/backends/onnxrt.py", "import tensorrt as trt"),
+        ("edge_sr/pipeline.py", "from cuda.bindings import driver"),
         ("host_training/export.py", "from build_engines import lint"),
         ("build_engines/compose.py", "import host_training.nets"),
         ("calibration/collect.py", "from build_engines.compose import compose"),

@@ -11,6 +11,7 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from build_engines.lint.tensorrt_versions import TensorRT
+from build_engines.onnx_check import without_weights
 
 DEFAULT_DOMAIN = ("", "ai.onnx")
 CONVOLUTIONS = ("Conv", "ConvTranspose")
@@ -74,7 +75,7 @@ class Graph:
 
     @cached_property
     def _ports(self) -> dict[str, ValueInfoProto]:
-        graph = onnx.shape_inference.infer_shapes(self.model, data_prop=True).graph
+        graph = onnx.shape_inference.infer_shapes(without_weights(self.model), data_prop=True).graph
         return {port.name: port for ports in (graph.value_info, graph.input, graph.output) for port in ports}
 
     @property

@@ -139,6 +139,20 @@ def concat_scales(graph: Graph) -> Iterator[Hit]:
 
 
 def residual_add(graph: Graph) -> Iterator[Hit]:
+    for node, quantized in _unfused_sums(graph):
+        if quantized or _has_int8_branch(graph, node):
+            where = ("neither input", "the convolution's output", "both inputs")[quantized]
+            yield label(node), f"Q/DQ before {where}"
+
+
+def residual_float(graph: Graph) -> Iterator[Hit]:
+    for node, quantized in _unfused_sums(graph):
+        if not quantized and not _has_int8_branch(graph, node):
+            yield label(node), "its skip branch is not INT8 anywhere"
+
+
+def _unfused_sums(graph: Graph) -> Iterator[tuple[NodeProto, int]]:
+    """Sums of an INT8 convolution and a tensor that do not become one layer; how many of the two have a pair."""
     for node in graph.nodes:
         if node.op_type != "Add" or any(name in graph.values for name in node.input):
             continue
@@ -147,9 +161,14 @@ def residual_add(graph: Graph) -> Iterator[Hit]:
         sums = [graph.is_int8(graph.writers.get(name)) for name in sources]
         fuses = any(sums[i] and not pairs[i] and pairs[1 - i] for i in (0, 1))
         if any(sums) and not fuses:
-            quantized = sum(1 for pair in pairs if pair)
-            where = ("neither input", "the convolution's output", "both inputs")[quantized]
-            yield label(node), f"Q/DQ before {where}"
+            yield node, sum(1 for pair in pairs if pair)
+
+
+def _has_int8_branch(graph: Graph, node: NodeProto) -> bool:
+    """Whether what is added to the convolution is rounded for another reader, or is an INT8 convolution too."""
+    if all(graph.is_int8(graph.writers.get(name)) for name in node.input):
+        return True
+    return any(reader.op_type == "QuantizeLinear" for name in node.input for reader in graph.readers[name])
 
 
 def float32_beside_int8(graph: Graph) -> Iterator[Hit]:

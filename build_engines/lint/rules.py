@@ -214,6 +214,15 @@ RULES = (
         todo="write the pair on the skip branch alone; leave it where that branch stays high on purpose",
     ),
     Rule(
+        "residual-float",
+        NOTE,
+        quantization_rules.residual_float,
+        why="the sum behind an INT8 convolution reads a branch that is FP16 or FP32 for all, such as what a "
+        "normalisation reads, so the two stay apart: one more pass over memory",
+        source=PLACEMENT,
+        todo="nothing where the accuracy is wanted; rounding that branch would let the two fuse",
+    ),
+    Rule(
         "float-part",
         NOTE,
         quantization_rules.float32_beside_int8,

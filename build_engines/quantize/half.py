@@ -6,6 +6,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto
 
+from build_engines.onnx_check import without_weights
+
+LARGEST = float(np.finfo(np.float16).max)  # 65504
 SMALLEST_NORMAL = np.finfo(np.float16).smallest_normal  # 2^-14, about 6.1e-5
 SCALES_FROM_OPSET = 19  # ONNX, QuantizeLinear-19: scales in the type of the tensor
 TWINS = ("/float16", "/float32")
@@ -39,7 +42,7 @@ def half_scales(scales: np.ndarray | np.generic) -> np.ndarray:
 
 def half_tensors(model: ModelProto) -> frozenset[str]:
     """The tensors that are FP16."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = onnx.shape_inference.infer_shapes(without_weights(model)).graph
     ports = (port for ports in (graph.input, graph.output, graph.value_info) for port in ports)
     found = {port.name for port in ports if port.type.tensor_type.elem_type == TensorProto.FLOAT16}
     return frozenset(found | {t.name for t in graph.initializer if t.data_type == TensorProto.FLOAT16})

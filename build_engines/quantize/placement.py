@@ -5,24 +5,28 @@ The rules, which follow TensorRT's "Explicit Quantization" (Q/DQ layer-placement
 - Convolutions are quantised, nothing else: what they read per tensor, their weights per output channel (axis 0 of a
   Conv, axis 1 of a ConvTranspose) and symmetric. Biases stay float32, without Q/DQ.
 - Kept high unless asked otherwise: first convolutions, which the LR picture reaches past no other, and last ones, with
-  no other behind them. A convolution that is both is the bicubic skip; it and the projection are never touched.
+  no other behind them. Interpolations (kernels that sum to 1, no bias) are no convolutions in this; they and the
+  projection are never touched.
 - Every step of the unrolled sampler has its own tensors and so its own ranges, also for what it reads of other
   networks. The weights are shared. The sampler's own arithmetic reads float32.
 - Operators that only move or choose values (MOVES) have one range on both sides; all that a Concat joins has one.
   Rounding to a grid commutes with them, and with ReLU where the grid holds 0, so these pairs change no value.
 - A sum of a convolution and a skip branch reads the branch quantised, where that is quantised for another reader or is
   a quantised convolution's output: only then do the two fuse.
-- In ONNX Runtime a convolution is INT8 only between two pairs, so what is summed has one too; and where one of the
-  MOVES stands beside a ReLU, there is a pair on both sides of it (elsewhere ONNX Runtime drops the ReLU before a pair).
+- In ONNX Runtime a convolution is INT8 only between two pairs, so whatever its network does with the output, rectified
+  or not, reads that quantised; and where one of the MOVES stands beside a ReLU, there is a pair on both sides of it
+  (elsewhere ONNX Runtime drops the ReLU before a pair).
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from onnx import ModelProto, NodeProto
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from build_engines.quantize.grid import FLAVOURS, Flavour
 from edge_sr.errors import UsageError
@@ -39,7 +43,7 @@ class Convolution:
     """One quantised convolution. name: the tensor that it writes. axis: that of its weight's output channels.
 
     data: the tensor it reads. skip: what is added to its output, where the sum reads that quantised. output: its own
-    name, where the sum reads that quantised too. "" where not.
+    name, where a sum reads that quantised. "" where not.
     """
 
     name: str
@@ -118,8 +122,13 @@ class _Wiring:
     def __init__(self, model: ModelProto) -> None:
         self.nodes = model.graph.node  # topologically sorted, as ONNX demands
         self.writer = {name: node for node in self.nodes for name in node.output}
-        constants = {tensor.name for tensor in model.graph.initializer}
+        self.readers: dict[str, list[NodeProto]] = defaultdict(list)
+        for node in self.nodes:
+            for name in dict.fromkeys(node.input):
+                self.readers[name].append(node)
+        constants = {tensor.name: tensor for tensor in model.graph.initializer}
         self.convolutions = [n for n in self.nodes if n.op_type in OUT_AXIS and n.input[1] in constants]
+        self.interpolations = {n.output[0] for n in self.convolutions if _interpolates(n, constants[n.input[1]])}
 
     def check_known(self, names: Collection[str]) -> None:
         known = {name for node in self.convolutions for name in (node.output[0], node.input[1])}
@@ -129,7 +138,7 @@ class _Wiring:
     def inner(self, *, ends: bool) -> list[NodeProto]:
         """The convolutions without first and last ones; with ``ends`` without those that are both."""
         first, last = self.first(), self.last()
-        left_out = first & last if ends else first | last
+        left_out = self.interpolations | (first & last if ends else first | last)
         return [node for node in self.convolutions if node.output[0] not in left_out]
 
     def first(self) -> set[str]:
@@ -138,7 +147,8 @@ class _Wiring:
         found: set[str] = set()
         for node in self.nodes:
             if not reached.isdisjoint(node.input):
-                (found if node.op_type in OUT_AXIS else reached).update(node.output)
+                stops = node.op_type in OUT_AXIS and node.output[0] not in self.interpolations
+                (found if stops else reached).update(node.output)
         return found
 
     def last(self) -> set[str]:
@@ -152,6 +162,13 @@ class _Wiring:
             if node.op_type in OUT_AXIS or leads_on:
                 needed.update(node.input)
         return found
+
+
+def _interpolates(node: NodeProto, weight: TensorProto) -> bool:
+    """Whether it fills in pixels between those of a picture: one channel of it in, and an even picture stays even."""
+    if node.op_type != "Conv" or any(node.input[2:]) or weight.dims[1] != 1:
+        return False
+    return bool(np.allclose(numpy_helper.to_array(weight).sum((1, 2, 3)), 1, atol=1e-3))
 
 
 class _Places:
@@ -168,6 +185,9 @@ class _Places:
         for node in chosen:
             self.read(node, 0)
         skips = dict(self.sums({node.output[0] for node in chosen}))
+        if self.flavour.outputs:
+            for node in chosen:
+                self.read_behind(node)
         roots = list(dict.fromkeys(self.root(("", name)) for name in self.ranged))
         return Placement(
             self.flavour,
@@ -199,6 +219,19 @@ class _Places:
             self.unite((network_of(node), name), (network_of(writer), source))
             self.add_reader(writer, position)
 
+    def read_behind(self, convolution: NodeProto) -> None:
+        """Let everything in its network that reads its output, rectified where it is, read that quantised."""
+        name = convolution.output[0]
+        readers = self.graph.readers[name]
+        if [node.op_type for node in readers] == ["Relu"]:
+            name = readers[0].output[0]
+            if any(tensor == readers[0].input[0] for tensor, _, _ in self.readers):
+                return  # there is a pair before the ReLU
+        quantised = {(tensor, node.output[0]) for tensor, node, _ in self.readers}
+        for node in self.graph.readers[name]:
+            if network_of(node) == network_of(convolution) and (name, node.output[0]) not in quantised:
+                self.read(node, list(node.input).index(name))
+
     def passes(self, writer: NodeProto, reader: NodeProto) -> bool:
         """Whether there is a pair before the writer as well."""
         if network_of(writer) != network_of(reader):
@@ -222,12 +255,11 @@ class _Places:
                 if self.flavour.outputs:
                     self.read(node, index)
                 yield convolution, branch
-            elif self.flavour.outputs:  # what is added stays high, the convolution is INT8 all the same
-                self.read(node, index)
 
     def convolution(self, node: NodeProto, skip: str) -> Convolution:
         name = node.output[0]
-        output = name if skip and self.flavour.outputs else ""
+        summed = any(tensor == name and reader.op_type == "Add" for tensor, reader, _ in self.readers)
+        output = name if summed and self.flavour.outputs else ""
         return Convolution(name, node.input[1], OUT_AXIS[node.op_type], node.input[0], skip, output)
 
     def root(self, key: tuple[str, str]) -> tuple[str, str]:

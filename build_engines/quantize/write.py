@@ -5,14 +5,22 @@ In an FP16 graph a pair reads and gives FP16, and so its scales are FP16: nothin
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
-import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from build_engines.onnx_check import complete
 from build_engines.quantize.grid import grid, weight_grid
-from build_engines.quantize.half import SCALES_FROM_OPSET, float_name, half_scales, half_tensors, is_border, twin
+from build_engines.quantize.half import (
+    LARGEST,
+    SCALES_FROM_OPSET,
+    float_name,
+    half_scales,
+    half_tensors,
+    is_border,
+    twin,
+)
 from build_engines.quantize.placement import Convolution, Placement, Ranges, Reader
 from build_engines.simplify import drop_unread
 from edge_sr.errors import UsageError
@@ -25,9 +33,12 @@ def insert_qdq(model: ModelProto, ranges: Ranges, places: Placement) -> ModelPro
     ranges: those of ``places.tensors``; there may be others. The model that came is left alone.
     Raises UsageError where a range is missing or none, or where the placement is of another graph.
     """
-    grids = [grid(*limits, places.flavour) for limits in places.limits(ranges)]
+    limits = places.limits(ranges)
+    grids = [grid(*each, places.flavour) for each in limits]
     halves = half_tensors(model)
-    _check_half(model, halves, places)
+    if halves:
+        _check_half(model, places, min(halves))
+        _check_limits(places, limits)
     writer = _PairWriter(model, places, grids, halves)
     quantised = ModelProto()
     quantised.CopyFrom(model)
@@ -35,22 +46,26 @@ def insert_qdq(model: ModelProto, ranges: Ranges, places: Placement) -> ModelPro
     quantised.graph.node.extend(writer.nodes())
     quantised.graph.initializer.extend(writer.constants.values())
     drop_unread(quantised)
-    quantised = onnx.shape_inference.infer_shapes(quantised, strict_mode=True)
-    onnx.checker.check_model(quantised, full_check=True)
+    complete(quantised)
     return quantised
 
 
-def _check_half(model: ModelProto, halves: Collection[str], places: Placement) -> None:
-    """UsageError where there may be no FP16."""
-    if not halves:
-        return
-    where = min(halves)
+def _check_half(model: ModelProto, places: Placement, where: str) -> None:
+    """UsageError where there may be no FP16. where: a tensor that is."""
     if not places.flavour.symmetric:
         flavour = places.flavour.name
         raise UsageError(f"FP16, in the flavour {flavour}", where=where, expected="float32: it has no kernels for this")
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
     if opset < SCALES_FROM_OPSET:
         raise UsageError(f"FP16 at opset {opset}", where=where, expected=f"opset {SCALES_FROM_OPSET} for FP16 scales")
+
+
+def _check_limits(places: Placement, limits: Sequence[tuple[float, float]]) -> None:
+    """UsageError naming the tensors whose values FP16 cannot hold."""
+    for group, (low, high) in zip(places.groups, limits, strict=True):
+        if max(-low, high) > LARGEST:
+            expected = f"at most {LARGEST:g}, the largest that FP16 holds"
+            raise UsageError(f"values from {low:g} to {high:g}", where=", ".join(group), expected=expected)
 
 
 class _PairWriter:

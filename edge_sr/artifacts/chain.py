@@ -101,12 +101,15 @@ class Chain:
 class Networks:
     """The files that run a chain: the bundle's own, or engines that a build made.
 
-    files: by role. precision: fp32, fp16 or int8. engine: the build they come from, "" for the bundle's own.
+    files: by role. precision: fp32, fp16 or int8. engine: the build they come from, "" for the bundle's own;
+    engine_sha256: of its manifest, which holds those of its files; speedup: against float32, when it was built.
     """
 
     files: Mapping[str, Path]
     precision: str = "fp32"
     engine: str = ""
+    engine_sha256: str = ""
+    speedup: float = 1.0
 
     @classmethod
     def of_bundle(cls, chain: Chain) -> Networks:

@@ -21,17 +21,20 @@ _FATAL = 4  # every error also comes back as an exception, so its log line would
 
 class OnnxRuntime:
     """threads: None lets ONNX Runtime take one a physical core. spinning: threads wait by spinning between two runs,
-    which is fastest alone and slows any neighbour; turn it off where something else runs beside.
+    which is fastest alone and slows any neighbour; turn it off where something else runs beside. fused_pairs: Q/DQ
+    pairs become 8-bit kernels; without, a graph is computed as it is written, which is how one for another runtime is
+    judged (version 1.31 makes an invalid graph of pairs with FP16 scales).
     """
 
     name = "onnxruntime"
 
-    def __init__(self, threads: int | None = None, spinning: bool = True) -> None:
+    def __init__(self, threads: int | None = None, spinning: bool = True, fused_pairs: bool = True) -> None:
         if threads is not None and threads < 1:
             raise UsageError(f"got {threads} threads", expected="1 or more, or none for one a physical core")
         self._ort = _import_onnxruntime()
         self._threads = threads
         self._spinning = spinning
+        self._fused_pairs = fused_pairs
 
     @property
     def version(self) -> str:
@@ -64,6 +67,7 @@ class OnnxRuntime:
         options.graph_optimization_level = self._ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = _FATAL
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self._spinning else "0")
+        options.add_session_config_entry("session.disable_quant_qdq", "0" if self._fused_pairs else "1")
         # Without VNNI the sums of u8 x s8 products saturate at 16 bits on x86; this makes the weights u8.
         options.add_session_config_entry("session.x64quantprecision", "1" if _saturates() else "0")
         return options

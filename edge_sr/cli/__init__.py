@@ -9,6 +9,11 @@ from edge_sr.cli.lazy_group import LazyGroup, examples
 
 COMMANDS = {
     "run": ("edge_sr.cli.run:run", "Super-resolve radiographs: a file, a folder or a pattern."),
+    "build": (
+        "build_engines.build_command:build_command",
+        "Make a checked engine for this machine: FP16, INT8 or the fastest.",
+    ),
+    "engines": ("edge_sr.cli.engines:engines", "List, verify, explain and prune what was built."),
     "calibrate": (
         "build_engines.calibrate_command:calibrate",
         "Find the ranges of a bundle's activations, for INT8.",

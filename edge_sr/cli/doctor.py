@@ -104,6 +104,32 @@ def check_bundle(folder: Path | None = None) -> Check:
     return Check("bundle", "ok", f"{manifest.name} {manifest.version}, every file as listed")
 
 
+def check_engines() -> list[Check]:
+    """Where `edge-sr build` writes and `edge-sr run` looks, and which engine it would take for the default bundle.
+
+    A note where there is none: the bundle's own networks run everywhere.
+    """
+    from edge_sr.artifacts.engine_cache import cache_folders
+    from edge_sr.artifacts.engine_folder import cache_to_write
+    from edge_sr.models import load_model
+
+    looked_in = ", ".join(map(str, cache_folders()))
+    try:
+        checks = [Check("cache", "ok", f"build writes to {cache_to_write()}; run looks in {looked_in}")]
+    except EdgeSRError as error:
+        checks = [Check("cache", "note", f"build cannot write: {error.what}; run looks in {looked_in}", error.hint)]
+    passed_over: list[str] = []
+    try:
+        with load_model(precision="auto", note=passed_over.append) as model:
+            made_with = model.provenance
+    except EdgeSRError as error:
+        return [*checks, Check("engine", "note", error.what, error.hint)]
+    notes = [Check("engine", "note", line.partition("; try: ")[0], "edge-sr engines prune") for line in passed_over]
+    if made_with["engine"]:
+        return [*checks, *notes, Check("engine", "ok", f"{made_with['precision']}, {made_with['engine']}")]
+    return [*checks, *notes, Check("engine", "note", "none for the default bundle on this machine", "edge-sr build")]
+
+
 def check_output(folder: Path) -> Check:
     """By writing: permissions alone tell nothing about a read-only disk."""
     try:
@@ -125,6 +151,7 @@ def all_checks(facts: DeviceFacts, output: Path) -> Iterator[Check]:
     yield check_memory(facts)
     if all(package.status == "ok" for package in packages):
         yield check_bundle()
+        yield from check_engines()
     else:
         yield Check("bundle", "note", "not verified before the packages above are there")
     yield check_output(output)
@@ -144,7 +171,7 @@ def as_lines(checks: list[Check]) -> Iterator[str]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def doctor(ctx: click.Context, output: Path, as_json: bool) -> None:
-    """Check Python, packages, backends, the processor, the default bundle and the output folder.
+    """Check Python, packages, backends, the processor, the default bundle, its engine and the output folder.
 
     Each line that fails says what to type. Exits 3 where something that `edge-sr run` needs is missing.
     """

@@ -9,22 +9,34 @@ from collections.abc import Callable
 
 import click
 
-from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError, IntegrityError, UsageError
+from edge_sr.errors import (
+    AccuracyError,
+    DeviceLost,
+    EdgeSRError,
+    EnvironmentFault,
+    InputError,
+    IntegrityError,
+    UsageError,
+)
 
 # What a console script returns to the shell.
 DONE = 0
 SOME_INPUTS_FAILED = 1  # the others are done
 USAGE = 2  # the command line asks for something impossible
 ENVIRONMENT = 3  # this machine lacks a package, a permission, space on a disk
+ACCURACY = 4  # a quantised or cast network strays too far from its float32 graph
 INTEGRITY = 5  # a bundle or one of its files is not what it claims to be
 BUG = 70  # EX_SOFTWARE of sysexits.h
+DEVICE_LOST = 71  # EX_OSERR of sysexits.h: the GPU or its driver failed, a new process may go on
 INTERRUPTED = 130  # 128 + SIGINT, as a shell shows it
 
 # The first row that fits counts. A bare EdgeSRError is one that nobody gave a kind: ours to mend.
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (InputError, SOME_INPUTS_FAILED),
     (UsageError, USAGE),
+    (DeviceLost, DEVICE_LOST),
     (EnvironmentFault, ENVIRONMENT),
+    (AccuracyError, ACCURACY),
     (IntegrityError, INTEGRITY),
     (click.Abort, INTERRUPTED),
     (KeyboardInterrupt, INTERRUPTED),

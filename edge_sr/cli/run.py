@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge_sr.pipeline import SRResult
 
 SAMPLERS = ("ddpm", "ddim", "dpmsolver++")  # as edge_sr.diffusion.samplers; a test holds the two together
+PRECISIONS = ("auto", "fp32", "fp16", "int8")  # as edge_sr.models.engines, likewise
 
 EXAMPLES = examples(
     "edge-sr run chest.png                       makes chest_x4.png and chest_x4.json beside it",
@@ -44,6 +45,13 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for results, or a .png name for one file.")
 @click.option("--model", default="default", show_default=True, help='"bicubic", "default" or a bundle folder.')
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="auto: the fastest engine that edge-sr build made for this machine, else the bundle in float32.",
+)
 @click.option("--steps", type=int, help="Denoising steps, 1 to the bundle's training steps.  [default: the bundle's]")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How the steps are taken.  [default: the bundle's]")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Of the noise.  [default: the bundle's]")
@@ -92,6 +100,7 @@ def run(
     inputs: tuple[str, ...],
     out: Path | None,
     model: str,
+    precision: str,
     steps: int | None,
     sampler: str | None,
     seed: int | None,
@@ -122,7 +131,7 @@ def run(
 
         opening = Phases()
         with opening("open"):
-            loaded = load_model(model, sampler=sampler, steps=steps, threads=threads)
+            loaded = load_model(model, sampler=sampler, steps=steps, threads=threads, precision=precision, note=_warn)
             loaded.open()
         with loaded:
             chosen_fidelity(loaded, fidelity, samples=samples)  # a fault of the command line, not of each file
@@ -139,6 +148,10 @@ def run(
             outcomes += _work_through(plan.jobs, work, opening, overwrite=overwrite)
     if report(outcomes, as_json=as_json):
         ctx.exit(SOME_INPUTS_FAILED)
+
+
+def _warn(line: str) -> None:
+    click.echo(f"warning: {line}", err=True)
 
 
 def _planned_outcomes(plan: RunPlan) -> list[Outcome]:

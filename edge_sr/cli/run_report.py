@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,8 @@ def _print_one(outcome: Outcome) -> None:
     click.echo("\nphase          ms")
     for name, ms in [*outcome.phases.ms.items(), ("total", outcome.phases.total_ms)]:
         click.echo(f"{name:<8}{ms:>9.2f}")
+    for line in _made_with(outcome.result):
+        click.echo(f"\n{line}")
     rmse = outcome.result.provenance["lr_rmse"]
     click.echo(f"\nLR consistency: RMSE {rmse} of 255 grey levels between the input and the mean of the result")
     click.echo(str(outcome.result.provenance["notice"]))
@@ -87,6 +90,18 @@ def _print_many(outcomes: list[Outcome]) -> None:
             click.echo(f"skipped {_shown(outcome.source)}: {outcome.note}")
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in STATUSES}
     click.echo(", ".join(f"{count} {status}" for status, count in counts.items() if count))
+    first = next((outcome.result for outcome in outcomes if outcome.result is not None), None)
+    for line in _made_with(first) if first is not None else ():
+        click.echo(line)
+
+
+def _made_with(result: SRResult) -> Iterator[str]:
+    """Which engine ran, or how to get one; nothing for a model that has none."""
+    provenance = result.provenance
+    if provenance.get("engine"):
+        yield f"engine: {provenance['precision']}, {provenance['engine']}"
+    elif "engine" in provenance:
+        yield f"no engine: the bundle's own networks, in {provenance['precision']}; try: edge-sr build"
 
 
 def _shown(path: Path) -> str:

@@ -16,6 +16,14 @@ from pathlib import Path
 # Names as in Linux: arch/x86/include/asm/cpufeatures.h and arch/arm64/kernel/cpuinfo.c.
 INT8_FEATURES = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
 
+# Instructions by which ONNX Runtime chooses its kernels, and with them the memory layout that it writes into a model it
+# has optimised (onnxruntime/core/mlas/lib/platform.cpp, onnxruntime/core/common/cpuid_info.cc).
+VECTOR_FEATURES = {
+    *("avx", "avx2", "fma", "f16c", "avx_vnni", "avx_vnni_int8", "avx_ne_convert"),
+    *("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "svei8mm", "sme", "sme2"),
+}
+
 
 @dataclass(frozen=True)
 class DeviceFacts:
@@ -23,6 +31,7 @@ class DeviceFacts:
 
     cpu_features: those of INT8_FEATURES that the processor has; None where the system does not tell.
     cores: those that this process may use.
+    instructions: those of VECTOR_FEATURES that the processor has, sorted; None where the system does not tell.
     """
 
     board: str | None
@@ -32,6 +41,7 @@ class DeviceFacts:
     cpu_features: tuple[str, ...] | None
     cores: int
     memory_mib: int | None
+    instructions: tuple[str, ...] | None = None
 
 
 def _fields(cpuinfo: str, name: str) -> list[str]:
@@ -46,15 +56,21 @@ def cpu_model(cpuinfo: str) -> str | None:
 
 
 def cpu_features(cpuinfo: str) -> tuple[str, ...] | None:
-    """Those of INT8_FEATURES that every core has; None where the text lists no features.
+    """Those of INT8_FEATURES that every core has; None where the text lists no features."""
+    common = _common_features(cpuinfo)
+    return None if common is None else tuple(name for name in INT8_FEATURES if name in common)
 
-    x86 writes ``flags``, arm64 ``Features``. The cores of a big.LITTLE board may differ.
-    """
+
+def instructions(cpuinfo: str) -> tuple[str, ...] | None:
+    """Those of VECTOR_FEATURES that every core has, sorted; None where the text lists no features."""
+    common = _common_features(cpuinfo)
+    return None if common is None else tuple(sorted(VECTOR_FEATURES & common))
+
+
+def _common_features(cpuinfo: str) -> set[str] | None:
+    """x86 writes ``flags``, arm64 ``Features``. The cores of a big.LITTLE board may differ."""
     lines = _fields(cpuinfo, "flags") or _fields(cpuinfo, "Features")
-    if not lines:
-        return None
-    common = set.intersection(*(set(line.split()) for line in lines))
-    return tuple(name for name in INT8_FEATURES if name in common)
+    return set.intersection(*(set(line.split()) for line in lines)) if lines else None
 
 
 def memory_mib(meminfo: str) -> int | None:
@@ -92,4 +108,5 @@ def read_facts() -> DeviceFacts:
         cpu_features=cpu_features(cpuinfo),
         cores=_usable_cores(),
         memory_mib=memory_mib(_text("/proc/meminfo")),
+        instructions=instructions(cpuinfo),
     )

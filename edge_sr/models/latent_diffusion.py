@@ -64,6 +64,7 @@ class LatentDiffusion:
             "backend": f"{self._backend.name} {self._backend.version}",
             "precision": self.networks.precision,
             "engine": self.networks.engine or None,
+            "engine_sha256": self.networks.engine_sha256 or None,
             "sampler": self.chain.sampler,
             "steps": self.chain.steps,
         }

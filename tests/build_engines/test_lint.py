@@ -334,6 +334,18 @@ FAULTS = [
         edits={"sum = Add(skip, conv)": f"{ROUNDED} sum = Add(x, cd)"},
     ),
     Fault(
+        "residual-add",
+        "twice",
+        "Q/DQ before neither input",
+        edits={LAST: f"other = Conv<pads=[1,1,1,1]>(xd, wd, bias) twice = Add(conv, other) {LAST}"},
+    ),
+    Fault(
+        "residual-float",
+        "sum",
+        "its skip branch is not INT8 anywhere",
+        edits={"sum = Add(skip, conv)": "soft = Sigmoid(x) sum = Add(soft, conv)"},
+    ),
+    Fault(
         "float-part",
         "sound",
         "2 of 2 INT8 convolutions write float32",

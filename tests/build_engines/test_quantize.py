@@ -348,8 +348,8 @@ def test_onnx_runtime_computes_convolutions_in_int8(tmp_path: Path) -> None:
     quantised = insert_qdq(model, observed(model, places, feeds()), places)
     run(quantised, feeds(), optimised_as=tmp_path / "optimised.onnx")
     operators = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
-    # Not those: two ConvTranspose, for which it has no kernel, and three that are read in float32, by sampler and tail.
-    assert operators["QLinearConv"] == len(places.convolutions) - 2 - 3
+    # Not those: two ConvTranspose, for which it has no kernel, and two that are read in float32, by the sampler.
+    assert operators["QLinearConv"] == len(places.convolutions) - 2 - 2
 
 
 def test_a_last_convolution_is_int8_though_what_is_added_to_it_is_not() -> None:

@@ -15,6 +15,7 @@ from build_engines.simplify import (  # noqa: E402
     absorb_biases,
     cancel_pixel_shuffles,
     drop_unread,
+    fix_reshapes,
     fold_constants,
     share_equal_constants,
     simplify,
@@ -162,6 +163,27 @@ def test_a_shuffle_that_is_read_twice_stays_before_the_relu() -> None:
     body = "s = DepthToSpace<blocksize=2>(x) r = Relu(s) y = Add(s, r)"
     simple = simplify(parsed(f"g (float[1,4,2,2] x) => (float[1,1,4,4] y) {{ {body} }}"))
     assert operators(simple) == ["DepthToSpace", "Relu", "Add"]
+
+
+GROUP_NORM = "flat = Reshape(x, groups) n = InstanceNormalization(flat, one, one) s = Shape(x) y = Reshape(n, s)"
+
+
+def test_a_computed_shape_with_a_free_batch_alone_becomes_a_constant() -> None:
+    constants = "<int64[3] groups = {0, 2, -1}, float[2] one = {1, 1}>"
+    model = parsed(f"g (float[N,4,3,3] x) => (float[N,4,3,3] y) {constants} {{ {GROUP_NORM} }}")
+    before = [run(model, batch, 4, 3, 3) for batch in (1, 3)]
+    fix_reshapes(model)
+    drop_unread(model)
+    assert operators(model) == ["Reshape", "InstanceNormalization", "Reshape"]
+    for batch, expected in zip((1, 3), before, strict=True):
+        np.testing.assert_array_equal(run(model, batch, 4, 3, 3), expected)
+
+
+def test_a_shape_with_another_free_axis_stays_computed() -> None:
+    constants = "<int64[3] groups = {0, 2, -1}, float[2] one = {1, 1}>"
+    model = parsed(f"g (float[N,4,H,3] x) => (float[N,4,H,3] y) {constants} {{ {GROUP_NORM} }}")
+    fix_reshapes(model)
+    assert operators(model).count("Shape") == 1 and model.graph.node[-1].input[1] == "s"
 
 
 def test_equal_constants_become_one() -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from edge_sr import __version__
 from edge_sr.cli import COMMANDS, group
 from edge_sr.cli.lazy_group import LazyGroup
-from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError, IntegrityError, UsageError
+from edge_sr.errors import AccuracyError, EdgeSRError, EnvironmentFault, InputError, IntegrityError, UsageError
 
 HEAVY = ("numpy", "cv2", "PIL", "onnxruntime", "onnx", "torch")
 START = "from edge_sr.cli import main\nmain()\n"
@@ -80,6 +80,7 @@ def test_every_name_in_the_table_leads_to_its_command(name: str) -> None:
         (EnvironmentFault("x"), 3),
         (OSError(28, "No space left on device"), 3),
         (PermissionError(13, "Permission denied"), 3),
+        (AccuracyError("x"), 4),
         (IntegrityError("x"), 5),
         (EdgeSRError("x"), 70),
         (ZeroDivisionError("x"), 70),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.contract.listing import Listing
@@ -43,14 +44,15 @@ def wheel(version: str, folder: Path) -> Path:
     project, _, release = RELEASES[version].partition("==")
     pattern = f"{project}-{release.rstrip('.*')}*-cp{sys.version_info.major}{sys.version_info.minor}-*.whl"
     if not sorted(folder.glob(pattern)):
-        folder.mkdir(parents=True, exist_ok=True)
-        _download(RELEASES[version], folder)
+        download(RELEASES[version], folder, ("--only-binary=:all:",))
     return sorted(folder.glob(pattern))[-1]
 
 
-def _download(requirement: str, folder: Path) -> None:
+def download(requirement: str, folder: Path, options: Sequence[str]) -> None:
+    """One file of the registry into the folder. Raises as ``wheel`` does."""
+    folder.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
-    options = ["--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=10"]
+    options = [*options, "--no-deps", "--retries=1", "--timeout=10"]
     with tempfile.TemporaryDirectory(dir=folder) as part:  # two runs at once do not see each other's halves
         words = [*pip, *options, "--dest", part, requirement]
         try:

@@ -6,10 +6,13 @@ names exist and that calls fit them. It does not prove what they do: that takes 
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from enum import EnumMeta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,9 +20,16 @@ from tests.contract.bindings import RELEASES, RegistryUnreachable, cache, failur
 from tests.contract.checker import missing
 from tests.contract.listing import Listing, argument, result, signatures
 from tests.contract.used_names import CALL, Use, used_names
+from tests.sim import tensorrt_run
+from tests.sim.machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
-OUR_FILES = ("build_engines/compile_trt.py", "edge_sr/backends/trt.py")
+OUR_FILES = [  # all that use TensorRT in a way that can be followed
+    str(path.relative_to(ROOT))
+    for room in ("build_engines", "edge_sr")
+    for path in sorted((ROOT / room).rglob("*.py"))
+    if used_names(path.read_text("utf-8"))
+]
 NAMES_ONLY = "this checks names and arguments, not behaviour"
 
 
@@ -77,12 +87,22 @@ def uses(names: Iterable[str]) -> list[Use]:
 
 @pytest.mark.parametrize("file", OUR_FILES)
 def test_our_code_uses_what_all_versions_have(file: str, listings: dict[str, Listing]) -> None:
-    if not (ROOT / file).exists():
-        pytest.skip(f"{file} is not written yet")
-    found = used_names((ROOT / file).read_text("utf-8"))
-    assert found, f"{file} uses TensorRT in a way that used_names.py does not follow"
-    lines = missing(found, listings, file=file)
+    lines = missing(used_names((ROOT / file).read_text("utf-8")), listings, file=file)
     assert not lines, "\n".join([*lines, NAMES_ONLY])
+
+
+@pytest.mark.parametrize(
+    ("file", "uses"),
+    [
+        ("build_engines/compile_trt.py", "build_serialized_network parse_from_file set_timing_cache step_complete"),
+        ("edge_sr/backends/trt/library.py", "log"),
+        ("edge_sr/backends/trt/ports.py", "deserialize_cuda_engine get_tensor_profile_shape"),
+        ("edge_sr/backends/trt/slot.py", "execute_async_v3 set_tensor_address set_input_shape infer_shapes"),
+    ],
+)
+def test_our_code_is_written_so_that_it_can_be_followed(file: str, uses: str) -> None:
+    assert file in OUR_FILES
+    assert set(names(uses)) <= {use.path[-1] for use in used_names((ROOT / file).read_text("utf-8"))}
 
 
 SAMPLE = """
@@ -185,6 +205,36 @@ def test_a_planted_name_is_missing_everywhere(old: str, new: str, told: str, lis
     assert old in SAMPLE
     lines = missing(used_names(SAMPLE.replace(old, new)), listings, file="sample.py")
     assert any(line.endswith(f": {told} in TensorRT 10.3.0, 10.16.1, 11.4.0") for line in lines), lines
+
+
+# the simulator
+
+
+def test_the_simulator_has_the_names_and_arguments_of_all_versions(listings: dict[str, Listing]) -> None:
+    simulated = tensorrt_run.make_module(Machine())
+    lines = missing(offered(simulated), listings)
+    assert not lines, "\n".join(lines)
+
+
+def offered(module: ModuleType) -> Iterator[Use]:
+    """Everything a simulated module offers, as if it were called with each of its arguments by name."""
+    for name, member in vars(module).items():
+        if name.startswith("_"):
+            continue
+        yield Use((name,), 0)
+        for inner, value in vars(member).items() if isinstance(member, type) else ():
+            if inspect.isfunction(value) and not inner.startswith("_"):
+                yield Use((name, inner), 0, tuple(inspect.signature(value).parameters)[1:], 0)
+            elif not inner.startswith("_") and not isinstance(member, EnumMeta):
+                yield Use((name, inner), 0)
+        if isinstance(member, EnumMeta):
+            yield from (Use((name, value), 0) for value in member.__members__)
+
+
+def test_a_name_that_only_the_simulator_has_would_show(listings: dict[str, Listing]) -> None:
+    module = ModuleType("tensorrt")
+    module.Runtime = type("Runtime", (), {"load_quickly": lambda self, file: None})  # type: ignore[attr-defined]
+    assert len(missing(offered(module), listings)) == 1
 
 
 # the table of names

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_sr.device.facts import board_name, cpu_features, cpu_model, memory_mib, read_facts
+from edge_sr.device.facts import board_name, cpu_features, cpu_model, instructions, memory_mib, read_facts
 
 X86 = """\
 processor\t: 0
@@ -30,6 +30,12 @@ def test_x86_tells_its_model_and_its_int8_instructions() -> None:
 def test_arm64_tells_features_and_no_model() -> None:
     assert cpu_model(ORIN) is None
     assert cpu_features(ORIN) == ("asimddp",)
+
+
+def test_instructions_are_sorted_and_those_that_choose_kernels() -> None:
+    assert instructions(X86) == ("amx_int8", "avx2", "avx512_vnni", "avx512f")
+    assert instructions(ORIN) == ("asimd", "asimddp", "asimdhp")
+    assert instructions("") is None
 
 
 def test_a_feature_counts_only_where_every_core_has_it() -> None:

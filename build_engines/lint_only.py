@@ -1,0 +1,55 @@
+"""``edge-sr build --lint-only``: what TensorRT would say to the graphs of a build, on any machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from onnx import ModelProto
+
+from build_engines.chain_graphs import float_graphs
+from build_engines.check_pictures import Pictures
+from build_engines.lint import Finding, as_text, lint, passes
+from build_engines.lint import as_json as finding_json
+from build_engines.lint.tensorrt_versions import VERSIONS
+from build_engines.makers import QUANTISING
+from build_engines.precision import Quantiser, in_fp16
+from build_engines.ranges import ranges_for
+from edge_sr.artifacts.chain import Chain
+
+FLAVOUR = "tensorrt"
+
+
+def lint_report(
+    chain: Chain,
+    precision: str,
+    pictures: Pictures,
+    *,
+    version: str | None = None,
+    as_json: bool = False,
+    high: tuple[str, ...] = (),
+) -> tuple[bool, list[str]]:
+    """Whether no version finds an error, and what to print. version: None looks at all of them."""
+    versions = [version] if version else list(VERSIONS)
+    graphs = _graphs(chain, precision, pictures, high)
+    found = {(role, name): lint(graph, version=name) for role, graph in graphs.items() for name in versions}
+    passed = all(passes(findings) for findings in found.values())
+    if as_json:
+        records = [finding_json(each, file=role, version=name) for (role, name), each in found.items()]
+        return passed, [json.dumps({"passes": passed, "graphs": records}, indent=2)]
+    return passed, [line for (role, name), each in found.items() for line in _lines(role, name, each)]
+
+
+def _lines(role: str, version: str, findings: Sequence[Finding]) -> Iterator[str]:
+    yield f"{role}, TensorRT {version}:"
+    yield from (f"  {line}" for line in as_text(findings))
+
+
+def _graphs(chain: Chain, precision: str, pictures: Pictures, high: tuple[str, ...]) -> Mapping[str, ModelProto]:
+    graphs = float_graphs(chain)
+    if precision == "fp32":
+        return graphs
+    if precision not in QUANTISING:
+        return in_fp16(graphs)
+    ranges = ranges_for(chain, graphs, lambda: pictures.calibration)
+    return Quantiser.of(graphs, ranges.table, FLAVOUR).graphs(high)

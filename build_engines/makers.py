@@ -1,0 +1,172 @@
+"""How the candidate of each precision is found; each function here is one value of ``edge-sr build --precision``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from build_engines.accuracy import Verdict
+from build_engines.candidate import Candidate, Workbench
+from build_engines.chain_graphs import running
+from build_engines.local_error import local_errors, probed
+from build_engines.macs import macs
+from build_engines.pairs import sharing
+from build_engines.precision import Quantiser, in_fp16
+from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
+from build_engines.sensitivity_plot import sensitivity_plot
+from build_engines.sensitivity_report import to_json
+from calibration.collect import Batches
+from calibration.images import CalibrationImages
+from calibration.table import CalibrationTable
+from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.models.base import SRModel
+
+JUDGES = 6  # pictures that convolutions are compared on: enough to rank them
+SUSPECT_JUDGES = 3
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is to be published. p50_ms: of it and of what it was compared with, by precision; "reference": float32.
+
+    files: what else is worth keeping, by name.
+    """
+
+    candidate: Candidate
+    p50_ms: Mapping[str, float]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """table: for INT8. high: convolutions that the user wants kept out of it. threads: None takes all cores."""
+
+    table: CalibrationTable | None = None
+    high: tuple[str, ...] = ()
+    threads: int | None = None
+
+    @property
+    def ranges(self) -> CalibrationTable:
+        assert self.table is not None, "asked for by precisions that quantise alone"
+        return self.table
+
+
+def make_fp32(bench: Workbench, wish: Wish) -> Made:
+    return _timed(bench, _passing(bench.candidate("fp32", bench.graphs), bench))
+
+
+def make_fp16(bench: Workbench, wish: Wish) -> Made:
+    return _timed(bench, _passing(bench.candidate("fp16", in_fp16(bench.graphs)), bench))
+
+
+def make_int8(bench: Workbench, wish: Wish) -> Made:
+    """With first and last convolutions in INT8 where the target gains by it and the gates hold, else without."""
+    for ends in (True, False) if bench.target.ends else (False,):
+        quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour, ends=ends)
+        candidate = bench.candidate("int8", quantiser.graphs(wish.high), high=wish.high)
+        if candidate.verdict.passed:
+            return _timed(bench, candidate)
+        if ends:
+            bench.tell("the gates do not hold with first and last convolutions in INT8; again without them")
+    verdict = _blamed(bench, quantiser, wish, candidate.verdict)
+    raise verdict.error(_name(bench, "int8"))
+
+
+def make_auto(bench: Workbench, wish: Wish) -> Made:
+    """The fastest of float32, FP16 and INT8 whose gates hold, INT8 with as little kept high as that takes."""
+    quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour, ends=bench.target.ends)
+    high, files = _least_high(bench, quantiser, wish)
+    tried = {
+        "fp32": bench.candidate("fp32", bench.graphs),
+        "fp16": bench.candidate("fp16", in_fp16(bench.graphs)),
+        "int8": bench.candidate("int8", quantiser.graphs(high), high=high),
+    }
+    for name, each in tried.items():
+        if not each.verdict.passed:
+            bench.tell(f"{name} is out: {'; '.join(each.verdict.reasons)}")
+    passing = {name: each for name, each in tried.items() if each.verdict.passed}
+    if not passing:
+        raise tried["fp32"].verdict.error(_name(bench, "every precision"))
+    p50_ms = bench.times(passing)
+    fastest = min(passing, key=lambda name: p50_ms[name])
+    return Made(passing[fastest], p50_ms, files)
+
+
+MAKERS: Mapping[str, Callable[[Workbench, Wish], Made]] = {
+    "fp32": make_fp32,
+    "fp16": make_fp16,
+    "int8": make_int8,
+    "auto": make_auto,
+}
+QUANTISING = ("int8", "auto")
+
+
+def _passing(candidate: Candidate, bench: Workbench) -> Candidate:
+    if not candidate.verdict.passed:
+        raise candidate.verdict.blaming((), precision=candidate.precision).error(_name(bench, candidate.precision))
+    return candidate
+
+
+def _timed(bench: Workbench, candidate: Candidate) -> Made:
+    return Made(candidate, bench.times({candidate.precision: candidate}))
+
+
+def _name(bench: Workbench, precision: str) -> str:
+    manifest = bench.chain.bundle.manifest
+    return f"{manifest.name}, {bench.chain.sampler}, {bench.chain.steps} steps, {precision} for {bench.target.flavour}"
+
+
+def _quantised(bench: Workbench, quantiser: Quantiser, wish: Wish) -> Quantised:
+    """The model of a choice of convolutions, in ONNX Runtime whatever the target: rounding is the same there."""
+
+    @contextmanager
+    def opened(high: frozenset[str]) -> Iterator[SRModel]:
+        graphs = quantiser.graphs(high | set(wish.high))
+        with running(bench.chain, graphs, _evaluator(bench, wish), precision="int8") as model:
+            yield model
+
+    return opened
+
+
+def _evaluator(bench: Workbench, wish: Wish) -> OnnxRuntime:
+    return OnnxRuntime(wish.threads, spinning=False, fused_pairs=bench.target.flavour == "onnxruntime")
+
+
+def _least_high(bench: Workbench, quantiser: Quantiser, wish: Wish) -> tuple[tuple[str, ...], dict[str, bytes]]:
+    """What to keep out of INT8, and the record and plot of how that was found."""
+    names = [name for name in quantiser.convolutions if name not in wish.high]
+    quantised, pictures = _quantised(bench, quantiser, wish), _some(bench.pictures, JUDGES)
+    bench.tell(f"sensitivity: each of {len(names)} convolutions in INT8 by itself, on {len(pictures.lr)} pictures")
+    found = sensitivities(names, quantised, bench.reference, pictures)
+    runs = {"denoiser": bench.chain.steps}  # of a staged network in one picture
+    costs = {name: cost * runs.get(r, 1) for r, model in quantiser.plain.items() for name, cost in macs(model).items()}
+    chosen = cheapest(found, costs, quantised, bench.reference, pictures)
+    record = json.dumps(to_json(found, costs, chosen), indent=1) + "\n"
+    plot = sensitivity_plot(found, costs, high=chosen.high, title=_name(bench, "int8"))
+    files = {"sensitivity.json": record.encode(), "sensitivity.svg": plot.encode()}
+    return (*wish.high, *chosen.high), files
+
+
+def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict) -> Verdict:
+    """With the layers that hurt and what would help."""
+    bench.tell("the gates do not hold; looking for the layers that hurt")
+    pictures = _some(bench.pictures, SUSPECT_JUDGES)
+    paired = quantiser.paired(wish.high)
+    probes = {role: probed(quantiser.base[role], graph) for role, graph in paired.items()}
+    local_db = local_errors(
+        lambda backend: running(bench.chain, probes, backend),
+        Batches(pictures.lr, pictures.noise_seeds, size=1),
+        backend=_evaluator(bench, wish),
+    )
+    names = [name for name in quantiser.convolutions if name not in wish.high]
+    along = {name: others for graph in paired.values() for name, others in sharing(graph).items()}
+    found = culprits(
+        names, _quantised(bench, quantiser, wish), bench.reference, pictures, local_db=local_db, sharing=along
+    )
+    return verdict.blaming(found, precision="int8")
+
+
+def _some(pictures: CalibrationImages, count: int) -> CalibrationImages:
+    return CalibrationImages(pictures.lr[:count], pictures.sha256, pictures.noise_seeds[:count])
