@@ -15,7 +15,7 @@ endif
 # One thread is a habit for training beside other work; the suite measures times with the threads that users have.
 unexport OMP_NUM_THREADS
 
-.PHONY: help demo test test-pythons lint bench-published train-default wheel clean
+.PHONY: help demo test test-pythons lint bench-published bench-precision train-default wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -47,6 +47,14 @@ test-python-%: .venv-%/.with-device wheel
 bench-published: $(VENV)/.with-all  ## time one picture against the published chain of 300 steps, side by side
 	$(BIN)/python benchmarks/against_published_chain.py
 
+bench-precision: $(VENV)/.with-all  ## build in every precision; speed and quality side by side, on EDGE_SR_DATA
+	@test -n "$(EDGE_SR_DATA)" || { echo "error: EDGE_SR_DATA names no folder of radiographs" >&2; exit 1; }
+	$(BIN)/edge-sr-host prepare $(EDGE_SR_DATA)/nih -o $(RUNS)/pairs --layout folders --overwrite
+	$(BIN)/edge-sr-host prepare $(EDGE_SR_DATA)/hannover -o $(RUNS)/films --layout folders --overwrite \
+		--patient-pattern '^([0-9a-f]+)_' --split 0/0/100
+	$(BIN)/python benchmarks/precision.py --set validation=$(RUNS)/pairs/validation/HR_256 \
+		--set test=$(RUNS)/pairs/test/HR_256 --set hannover=$(RUNS)/films/test/HR_256
+
 # From nothing to a refined bundle. On two cores with AMX about an hour and a half, without AMX most of a day; a GPU is
 # used where there is one. Stopped at any place, the same command goes on.
 train-default: $(VENV)/.with-all  ## train the default model anew from the pictures that EDGE_SR_DATA names
@@ -54,6 +62,9 @@ train-default: $(VENV)/.with-all  ## train the default model anew from the pictu
 	$(BIN)/edge-sr-host export --runs $(RUNS) -o $(RUNS)/bundle --baselines $(RUNS)/baselines --overwrite
 	$(BIN)/edge-sr-host train refine --runs $(RUNS) --from $(RUNS)/bundle --baselines $(RUNS)/baselines
 	$(BIN)/edge-sr-host export --mode refined --name cxr-x4-edge --runs $(RUNS) -o $(RUNS)/refined --overwrite
+	$(BIN)/edge-sr-host prepare $(EDGE_SR_DATA)/nih -o $(RUNS)/pairs --layout folders --overwrite
+	$(BIN)/edge-sr calibrate $(RUNS)/refined --ship --images $(RUNS)/pairs/train/LR_64 --phantoms 32 \
+		--truth $(RUNS)/pairs/validation/HR_256
 	$(BIN)/edge-sr-host evaluate $(RUNS)/refined --baselines $(RUNS)/baselines --runs $(RUNS) --out $(RUNS)/evaluation
 
 wheel: $(VENV)/.with-cpu  ## build dist/*.whl and hold its size against the limit

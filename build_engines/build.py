@@ -64,16 +64,16 @@ def build(request: Request, *, tell: Tell) -> Built:
     Raises AccuracyError where the gates do not hold (nothing is published then), IntegrityError for a table that does
     not fit, EnvironmentFault where the machine lacks something. tell: gets a line for each step.
     """
+    log = Log(tell)
     graphs = float_graphs(request.chain)
-    tell(f"composed: {', '.join(f'{role} of {len(graph.graph.node)} nodes' for role, graph in graphs.items())}")
-    ranges = _ranges(request, graphs, tell) if request.precision in QUANTISING else None
+    log(f"composed: {', '.join(f'{role} of {len(graph.graph.node)} nodes' for role, graph in graphs.items())}")
+    ranges = _ranges(request, graphs, log) if request.precision in QUANTISING else None
     key = _key(request, ranges)
-    with build_lock(request.cache, lambda pid: tell(f"another build is at work (process {pid or 'unknown'}); waiting")):
+    with build_lock(request.cache, lambda pid: log(f"another build is at work (process {pid or 'unknown'}); waiting")):
         if not request.force and (entry := find(key, folders=[request.cache])):
             return Built(entry, fresh=False)
-        _tell_what_changed(key, request, tell)
+        _tell_what_changed(key, request, log)
         with staging(request.cache) as folder:
-            log = Log(tell)
             made, files = _make(request, graphs, ranges, folder, log)
             files["build.log"] = "\n".join(log.lines).encode() + b"\n"
             return Built(publish(folder, _staged(request, key, made, files, folder)), fresh=True)

@@ -106,15 +106,27 @@ def build_command(
         manifest, images, phantoms=check_phantoms, skipped=lambda fault: click.echo(f"skipped: {fault}", err=True)
     )
     if lint_only:
-        passed, lines = lint_report(chain, precision, pictures, version=version, as_json=as_json, high=high)
+        passed, lines = lint_report(
+            chain,
+            precision,
+            pictures,
+            version=version,
+            as_json=as_json,
+            high=high,
+            table=table,
+            recalibrate=recalibrate,
+            method=method,
+            threads=threads,
+        )
         click.echo("\n".join(lines))
         return DONE if passed else SOME_INPUTS_FAILED
-    target = target_of(backend, batch=batch, workspace_mib=workspace, threads=threads)
+    cache = cache_to_write()
+    target = target_of(backend, cache=cache, batch=batch, workspace_mib=workspace, threads=threads)
     request = Request(
         chain=chain,
         precision=precision,
         target=target,
-        cache=cache_to_write(),
+        cache=cache,
         pictures=pictures,
         table=table,
         recalibrate=recalibrate,
@@ -124,11 +136,7 @@ def build_command(
         threads=threads,
         force=force,
     )
-    steps_text = f"{chain.steps} step{'s' if chain.steps > 1 else ''}"
-    tell(
-        f"{manifest.name} {manifest.version}, {chain.sampler}, {steps_text}: {precision} for {target.flavour} "
-        f"{target.backend.version}"
-    )
+    tell(f"{manifest.name} {manifest.version}, {chain}: {precision} for {target.flavour} {target.backend.version}")
     _show(build(request, tell=tell), as_json=as_json)
     return DONE
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import click
 
 from build_engines.chain_graphs import Graphs, activation_grid, observed_tensors, running
-from build_engines.precision import Quantiser
+from build_engines.precision import Quantiser, judge_of
 from build_engines.quantize import FLAVOURS
 from build_engines.refine_ranges import refined_ranges
+from build_engines.target import Tell
 from calibration.choose import AUTO, Observed, choose, refined
 from calibration.collect import FIDELITIES, Batch, Batches, collect, exposed
 from calibration.images import CalibrationImages
@@ -82,14 +84,15 @@ def refine(
     observed: Observations,
     *,
     threads: int | None = None,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> CalibrationTable:
     """The table with the ranges of both kinds of grid found by their effect on the picture; takes minutes."""
     with running(chain, graphs, OnnxRuntime(threads, spinning=False)) as reference:
         for flavour in FLAVOURS.values():
-            backend = OnnxRuntime(threads, spinning=False, fused_pairs=flavour.name == "onnxruntime")
-            quantiser = Quantiser.of(graphs, table, flavour.name, ends=not flavour.symmetric)
-            opened = partial(running, chain, backend=backend)
+            quantiser = Quantiser.of(graphs, table, flavour.name)
+            if flavour.name == "onnxruntime":  # which of first and last ones may be INT8 is found out with these ranges
+                quantiser = replace(quantiser, kept=frozenset())
+            opened = partial(running, chain, backend=judge_of(flavour.name, threads))
             changed = refined_ranges(quantiser, reference, opened, pictures, tell=tell)
             grid = activation_grid(flavour)
             kind = "symmetric" if flavour.symmetric else "asymmetric"

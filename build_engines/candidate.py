@@ -39,10 +39,6 @@ class Candidate:
     high: tuple[str, ...] = ()
 
     @property
-    def bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.engines.values())
-
-    @property
     def simulated(self) -> bool:
         return any(each.simulated for each in self.compiled.values())
 

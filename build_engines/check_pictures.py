@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,31 @@ LARGEST_CHECKED = 64  # tiles of a folder; as many calibrate
 
 @dataclass(frozen=True)
 class Pictures:
-    """calibration: for ranges. check: for the gates."""
+    """Phantoms, and tiles of LR pictures: every other tile calibrates, the rest check; a single one does both.
 
-    calibration: CalibrationImages
-    check: CalibrationImages
+    check_phantoms, calibration_phantoms: how many. tiles: (n, 1, tile, tile) float32 in [0, 1]. The phantoms are drawn
+    at first use: that takes seconds, and a build whose engine is there already needs none.
+    """
+
+    manifest: Manifest
+    tiles: np.ndarray = field(repr=False)
+    check_phantoms: int = CHECK_PHANTOMS
+    calibration_phantoms: int = CALIBRATION_PHANTOMS
+
+    @cached_property
+    def calibration(self) -> CalibrationImages:
+        """For ranges."""
+        return self._with_phantoms(self.tiles[::2], self.calibration_phantoms)
+
+    @cached_property
+    def check(self) -> CalibrationImages:
+        """For the gates."""
+        tiles = self.tiles[1::2] if len(self.tiles) > 1 else self.tiles
+        return self._with_phantoms(tiles, self.check_phantoms, first=FIRST_OF_CHECK)
+
+    def _with_phantoms(self, tiles: np.ndarray, count: int, *, first: int = 0) -> CalibrationImages:
+        phantoms = phantom_tiles(count, tile=self.manifest.input.tile, scale=self.manifest.scale, first=first)
+        return CalibrationImages.of(np.concatenate([phantoms, tiles]))
 
 
 def build_pictures(
@@ -36,38 +58,40 @@ def build_pictures(
     seed: int = 0,
     skipped: Callable[[InputError], None] = lambda fault: None,
 ) -> Pictures:
-    """Phantoms, and the tiles of a folder of LR pictures: every other one calibrates, the rest check.
+    """Phantoms, and the tiles of a folder of LR pictures, where there is one.
 
-    phantoms: how many check. UsageError where nothing is left to check on.
+    phantoms: how many check. skipped: told of each picture that cannot be read. UsageError where nothing is left to
+    check on.
     """
-    tile, scale = manifest.input.tile, manifest.scale
-    calibration = [phantom_tiles(CALIBRATION_PHANTOMS, tile=tile, scale=scale)]
-    check = [phantom_tiles(phantoms, tile=tile, scale=scale, first=FIRST_OF_CHECK)]
-    if folder is not None:
-        tiles = pick(folder_tiles(folder, tile=tile, seed=seed, skipped=skipped), 2 * LARGEST_CHECKED, seed=seed)
-        tiles = CalibrationImages.of(tiles).lr  # in an order that depends on the tiles alone
-        calibration.append(tiles[::2])
-        check.append(tiles[1::2] if len(tiles) > 1 else tiles)
-    checked = np.concatenate(check)
-    if not len(checked):
-        raise UsageError("no picture to check the engine on", expected="--check-phantoms 1 or more, or --images")
-    return Pictures(CalibrationImages.of(np.concatenate(calibration)), CalibrationImages.of(checked))
+    if folder is None:
+        if not phantoms:
+            raise UsageError("no picture to check the engine on", expected="--check-phantoms 1 or more, or --images")
+        return Pictures(manifest, phantom_tiles(0, tile=manifest.input.tile, scale=manifest.scale), phantoms)
+    tiles = folder_tiles(folder, tile=manifest.input.tile, seed=seed, skipped=skipped)
+    tiles = CalibrationImages.of(pick(tiles, 2 * LARGEST_CHECKED, seed=seed)).lr  # in an order of the tiles alone
+    return Pictures(manifest, tiles, phantoms)
 
 
 def truth_pictures(folder: Path, manifest: Manifest) -> np.ndarray:
-    """(n, 1, H, W) float32 in [0, 1]: the middle of every HR picture in a folder, of the size made from one tile.
-
-    UsageError where there is none, where one is smaller, and for the test part of a data set, which chooses nothing.
-    """
+    """``hr_pictures`` to decide by: UsageError for the test part of a data set, which only reports."""
     side = manifest.input.tile * manifest.scale
     whole = folder.resolve()
     for parent in whole.parents:
         if (parent / "store.json").is_file() and whole.relative_to(parent).parts[0] == "test":
             hint = f"{parent}/validation/HR_{side}"
             raise UsageError("is the test part of a data set, which decides nothing", where=folder, hint=hint)
+    return hr_pictures(folder, manifest)
+
+
+def hr_pictures(folder: Path, manifest: Manifest) -> np.ndarray:
+    """(n, 1, H, W) float32 in [0, 1]: the middle of every HR picture in a folder, of the size made from one tile.
+
+    UsageError where there is none, and where one is smaller.
+    """
+    side = manifest.input.tile * manifest.scale
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise UsageError("no picture", where=folder, expected="PNG, TIFF or JPEG, grey")
+        raise UsageError("no picture", where=folder, expected="a folder of PNG, TIFF or JPEG, grey")
     return np.concatenate([_middle(path, side) for path in paths])
 
 

@@ -12,6 +12,7 @@ from build_engines.target import Compiled, Tell
 from edge_sr.artifacts.engine_key import Machine, Option, machine_for
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.device.facts import read_facts
+from edge_sr.errors import EnvironmentFault, IntegrityError
 
 ANY_BATCH = 65_535  # the largest that a key can hold; a graph of ONNX Runtime takes every batch
 
@@ -22,7 +23,6 @@ class OnnxRuntimeTarget:
 
     backend: OnnxRuntime
     flavour: str = "onnxruntime"
-    ends: bool = True  # they cost 1 to 2 dB of some 55 and a quarter of the time, see docs/build.md
     batch: tuple[int, int, int] = (1, 1, ANY_BATCH)
 
     @property
@@ -37,5 +37,11 @@ class OnnxRuntimeTarget:
         return onnx_runner(engine, name, self.backend)
 
     def compile(self, graph: Path, engine: Path, *, tell: Tell) -> Compiled:
-        self.backend.inference_session(graph, optimized=engine)
+        try:
+            self.backend.inference_session(graph, optimized=engine)
+        except IntegrityError as error:  # ONNX Runtime has one and the same exception for both
+            self.backend.inference_session(graph)  # raises where the graph is at fault
+            raise EnvironmentFault(
+                "an engine cannot be written", where=engine, hint="df -h; edge-sr engines prune"
+            ) from error
         return Compiled()

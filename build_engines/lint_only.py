@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from onnx import ModelProto
-
-from build_engines.chain_graphs import float_graphs
+from build_engines.chain_graphs import Graphs, float_graphs
 from build_engines.check_pictures import Pictures
 from build_engines.lint import Finding, as_text, lint, passes
 from build_engines.lint import as_json as finding_json
@@ -15,6 +14,7 @@ from build_engines.lint.tensorrt_versions import VERSIONS
 from build_engines.makers import QUANTISING
 from build_engines.precision import Quantiser, in_fp16
 from build_engines.ranges import ranges_for
+from calibration.choose import AUTO
 from edge_sr.artifacts.chain import Chain
 
 FLAVOUR = "tensorrt"
@@ -28,10 +28,31 @@ def lint_report(
     version: str | None = None,
     as_json: bool = False,
     high: tuple[str, ...] = (),
+    table: Path | None = None,
+    recalibrate: bool = False,
+    method: str = AUTO,
+    threads: int | None = None,
 ) -> tuple[bool, list[str]]:
-    """Whether no version finds an error, and what to print. version: None looks at all of them."""
+    """Whether no version finds an error, and what to print.
+
+    precision: "auto" is linted as INT8 with nothing but ``high`` kept out. version: None looks at all of them. The
+    rest is as in ``build_engines.build.Request``.
+    """
     versions = [version] if version else list(VERSIONS)
-    graphs = _graphs(chain, precision, pictures, high)
+    graphs: Graphs = float_graphs(chain)
+    if precision == "fp16":
+        graphs = in_fp16(graphs)
+    elif precision in QUANTISING:
+        found_ranges = ranges_for(
+            chain,
+            graphs,
+            lambda: pictures.calibration,
+            table=table,
+            anew=recalibrate,
+            method=method,
+            threads=threads,
+        )
+        graphs = Quantiser.of(graphs, found_ranges.table, FLAVOUR).graphs(high)
     found = {(role, name): lint(graph, version=name) for role, graph in graphs.items() for name in versions}
     passed = all(passes(findings) for findings in found.values())
     if as_json:
@@ -43,13 +64,3 @@ def lint_report(
 def _lines(role: str, version: str, findings: Sequence[Finding]) -> Iterator[str]:
     yield f"{role}, TensorRT {version}:"
     yield from (f"  {line}" for line in as_text(findings))
-
-
-def _graphs(chain: Chain, precision: str, pictures: Pictures, high: tuple[str, ...]) -> Mapping[str, ModelProto]:
-    graphs = float_graphs(chain)
-    if precision == "fp32":
-        return graphs
-    if precision not in QUANTISING:
-        return in_fp16(graphs)
-    ranges = ranges_for(chain, graphs, lambda: pictures.calibration)
-    return Quantiser.of(graphs, ranges.table, FLAVOUR).graphs(high)

@@ -13,14 +13,14 @@ from build_engines.chain_graphs import running
 from build_engines.local_error import local_errors, probed
 from build_engines.macs import macs
 from build_engines.pairs import sharing
-from build_engines.precision import Quantiser, in_fp16
+from build_engines.precision import Quantiser, in_fp16, judge_of
 from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
 from build_engines.sensitivity_plot import sensitivity_plot
 from build_engines.sensitivity_report import to_json
 from calibration.collect import Batches
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable
-from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.errors import UsageError
 from edge_sr.models.base import SRModel
 
 JUDGES = 6  # pictures that convolutions are compared on: enough to rank them
@@ -62,27 +62,23 @@ def make_fp16(bench: Workbench, wish: Wish) -> Made:
 
 
 def make_int8(bench: Workbench, wish: Wish) -> Made:
-    """With first and last convolutions in INT8 where the target gains by it and the gates hold, else without."""
-    for ends in (True, False) if bench.target.ends else (False,):
-        quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour, ends=ends)
-        candidate = bench.candidate("int8", quantiser.graphs(wish.high), high=wish.high)
-        if candidate.verdict.passed:
-            return _timed(bench, candidate)
-        if ends:
-            bench.tell("the gates do not hold with first and last convolutions in INT8; again without them")
-    verdict = _blamed(bench, quantiser, wish, candidate.verdict)
-    raise verdict.error(_name(bench, "int8"))
+    quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour)
+    candidate = bench.candidate("int8", quantiser.graphs(wish.high), high=wish.high)
+    if not candidate.verdict.passed:
+        raise _blamed(bench, quantiser, wish, candidate.verdict).error(_name(bench, "int8"))
+    return _timed(bench, candidate)
 
 
 def make_auto(bench: Workbench, wish: Wish) -> Made:
     """The fastest of float32, FP16 and INT8 whose gates hold, INT8 with as little kept high as that takes."""
-    quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour, ends=bench.target.ends)
+    quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour)
     high, files = _least_high(bench, quantiser, wish)
-    tried = {
-        "fp32": bench.candidate("fp32", bench.graphs),
-        "fp16": bench.candidate("fp16", in_fp16(bench.graphs)),
-        "int8": bench.candidate("int8", quantiser.graphs(high), high=high),
-    }
+    tried = {"fp32": bench.candidate("fp32", bench.graphs)}
+    try:
+        tried["fp16"] = bench.candidate("fp16", in_fp16(bench.graphs))
+    except UsageError as error:  # a weight that FP16 cannot hold
+        bench.tell(f"fp16 is out: {error.where}: {error.what}")
+    tried["int8"] = bench.candidate("int8", quantiser.graphs(high), high=high)
     for name, each in tried.items():
         if not each.verdict.passed:
             bench.tell(f"{name} is out: {'; '.join(each.verdict.reasons)}")
@@ -115,7 +111,7 @@ def _timed(bench: Workbench, candidate: Candidate) -> Made:
 
 def _name(bench: Workbench, precision: str) -> str:
     manifest = bench.chain.bundle.manifest
-    return f"{manifest.name}, {bench.chain.sampler}, {bench.chain.steps} steps, {precision} for {bench.target.flavour}"
+    return f"{manifest.name}, {bench.chain}, {precision} for {bench.target.flavour}"
 
 
 def _quantised(bench: Workbench, quantiser: Quantiser, wish: Wish) -> Quantised:
@@ -124,14 +120,10 @@ def _quantised(bench: Workbench, quantiser: Quantiser, wish: Wish) -> Quantised:
     @contextmanager
     def opened(high: frozenset[str]) -> Iterator[SRModel]:
         graphs = quantiser.graphs(high | set(wish.high))
-        with running(bench.chain, graphs, _evaluator(bench, wish), precision="int8") as model:
+        with running(bench.chain, graphs, judge_of(bench.target.flavour, wish.threads), precision="int8") as model:
             yield model
 
     return opened
-
-
-def _evaluator(bench: Workbench, wish: Wish) -> OnnxRuntime:
-    return OnnxRuntime(wish.threads, spinning=False, fused_pairs=bench.target.flavour == "onnxruntime")
 
 
 def _least_high(bench: Workbench, quantiser: Quantiser, wish: Wish) -> tuple[tuple[str, ...], dict[str, bytes]]:
@@ -158,7 +150,7 @@ def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict
     local_db = local_errors(
         lambda backend: running(bench.chain, probes, backend),
         Batches(pictures.lr, pictures.noise_seeds, size=1),
-        backend=_evaluator(bench, wish),
+        backend=judge_of(bench.target.flavour, wish.threads),
     )
     names = [name for name in quantiser.convolutions if name not in wish.high]
     along = {name: others for graph in paired.values() for name, others in sharing(graph).items()}

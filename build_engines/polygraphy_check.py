@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from build_engines.comparison import LARGEST_PSNR_DB, ratio_db
+from edge_sr.backends.base import Session
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import EdgeSRError, EnvironmentFault, IntegrityError, UsageError
 from edge_sr.image.atomic import write_atomically
@@ -49,6 +50,30 @@ def onnx_runner(graph: Path, name: str, backend: OnnxRuntime) -> Runner:
     """A runner of an ONNX file in ONNX Runtime, with the threads of the backend. name: no two alike in a comparison."""
     with _polygraphy() as polygraphy:
         return polygraphy.OnnxrtRunner(lambda: backend.inference_session(graph), name=name)
+
+
+def session_runner(open_session: Callable[[], Session], name: str) -> Runner:
+    """A runner around one of our own sessions, so that what is compared is what will run."""
+    with _polygraphy() as polygraphy:
+
+        class SessionRunner(polygraphy.BaseRunner):  # type: ignore[misc,name-defined]
+            def activate_impl(self) -> None:
+                self.session = open_session()
+
+            def get_input_metadata_impl(self) -> Any:
+                metadata = polygraphy.TensorMetadata()
+                for spec in self.session.inputs:
+                    shape = [axis if isinstance(axis, int) else -1 for axis in spec.shape]
+                    metadata.add(spec.name, np.dtype(spec.dtype), shape)
+                return metadata
+
+            def infer_impl(self, feed_dict: Mapping[str, np.ndarray]) -> OrderedDict[str, np.ndarray]:
+                return OrderedDict(self.session.run(feed_dict))
+
+            def deactivate_impl(self) -> None:
+                self.session.close()
+
+        return SessionRunner(name)
 
 
 def compare_outputs(reference: Runner, candidate: Runner, feeds: Sequence[Tensors]) -> list[TensorError]:
@@ -88,14 +113,18 @@ def _rows(polygraphy: SimpleNamespace, runs: Any) -> list[TensorError]:
 def _polygraphy() -> Iterator[SimpleNamespace]:
     """Its names, with its log off stdout, and its errors as ours."""
     try:
+        from polygraphy.backend.base import BaseRunner
         from polygraphy.backend.onnxrt import OnnxrtRunner
+        from polygraphy.common import TensorMetadata
         from polygraphy.comparator import Comparator, RunResults
         from polygraphy.exception import PolygraphyException
         from polygraphy.logger import G_LOGGER
     except ImportError as error:
         raise EnvironmentFault(f"polygraphy: {error}", hint='pip install "edge-sr[build]"') from error
     names = SimpleNamespace(
+        BaseRunner=BaseRunner,
         OnnxrtRunner=OnnxrtRunner,
+        TensorMetadata=TensorMetadata,
         Comparator=Comparator,
         RunResults=RunResults,
         PolygraphyException=PolygraphyException,

@@ -12,13 +12,20 @@ from build_engines.chain_graphs import Graphs
 from build_engines.onnxrt_kernels import after_quantizing, before_quantizing, with_spread
 from build_engines.quantize import FLAVOURS, Placement, Ranges, insert_qdq, placement
 from calibration.table import CalibrationTable
+from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import UsageError
-
-PRECISIONS = ("fp32", "fp16", "int8")  # of an engine; a build takes "auto" too, which ends in one of them
 
 
 def in_fp16(graphs: Graphs) -> dict[str, ModelProto]:
     return {role: to_fp16(model) for role, model in graphs.items()}
+
+
+def judge_of(flavour: str, threads: int | None = None) -> OnnxRuntime:
+    """ONNX Runtime as it judges INT8 graphs of a flavour: its own as it runs them, another runtime's as written.
+
+    threads: None takes all cores. They do not spin, for models are run in turn.
+    """
+    return OnnxRuntime(threads, spinning=False, fused_pairs=flavour == "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -26,25 +33,32 @@ class Quantiser:
     """Writes INT8 graphs from the same float ones, with other convolutions kept high each time.
 
     plain: float32 graphs, which say where the pairs go: for ONNX Runtime in its own form. base: what they are written
-    into: the same, or for TensorRT the FP16 graphs. ends: first and last convolutions are INT8 too, see
-    ``build_engines.quantize.placement``.
+    into: the same, or for TensorRT the FP16 graphs. kept: first and last convolutions that are high each time.
     """
 
     flavour: str
     ranges: Ranges = field(repr=False)
     plain: Graphs = field(repr=False)
     base: Graphs = field(repr=False)
-    ends: bool = False
+    kept: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, graphs: Graphs, table: CalibrationTable, flavour: str, *, ends: bool = False) -> Quantiser:
+    def of(
+        cls, graphs: Graphs, table: CalibrationTable, flavour: str, *, harmless: Collection[str] | None = None
+    ) -> Quantiser:
+        """harmless: first and last convolutions that are INT8 too. None takes for ONNX Runtime those of the table;
+        TensorRT, where FP16 costs little at so few channels, keeps all of them high.
+        """
         ranges: Ranges = table.ranges(symmetric=FLAVOURS[flavour].symmetric)
-        if flavour == "tensorrt":
-            return cls(flavour, ranges, graphs, in_fp16(graphs), ends)
-        own = {role: before_quantizing(model) for role, model in graphs.items()}
-        for model in own.values():
-            ranges = with_spread(ranges, model)
-        return cls(flavour, ranges, own, own, ends)
+        plain: Graphs = graphs
+        if flavour == "onnxruntime":
+            plain = {role: before_quantizing(model) for role, model in graphs.items()}
+            for model in plain.values():
+                ranges = with_spread(ranges, model)
+        if harmless is None:
+            harmless = table.harmless if flavour == "onnxruntime" else ()
+        kept = frozenset(ends_of(plain, flavour)) - set(harmless)
+        return cls(flavour, ranges, plain, in_fp16(graphs) if flavour == "tensorrt" else plain, kept)
 
     @property
     def convolutions(self) -> tuple[str, ...]:
@@ -67,11 +81,19 @@ class Quantiser:
         """The same before the runtime's own rewrites: every quantised convolution stands between its pairs."""
         if unknown := sorted(set(high) - set(self.convolutions)):
             raise UsageError(f"no INT8 convolution writes {unknown[0]}", where="--high", expected=self.convolutions[0])
-        paired = {}
-        for role, model in self.plain.items():
-            own = {each.name for each in self._places(model).convolutions}
-            paired[role] = insert_qdq(self.base[role], self.ranges, self._places(model, own.intersection(high)))
-        return paired
+        return {
+            role: insert_qdq(self.base[role], self.ranges, self._places(model, high))
+            for role, model in self.plain.items()
+        }
 
     def _places(self, model: ModelProto, high: Collection[str] = ()) -> Placement:
-        return placement(model, self.flavour, high=high, ends=self.ends)
+        """high: convolutions of any of the graphs."""
+        own = {name for node in model.graph.node for name in node.output}
+        return placement(model, self.flavour, high=own.intersection(self.kept.union(high)), ends=True)
+
+
+def ends_of(graphs: Graphs, flavour: str) -> tuple[str, ...]:
+    """First and last convolutions, by the tensor they write, as far as a flavour could quantise them."""
+    inner = {each.name for model in graphs.values() for each in placement(model, flavour).convolutions}
+    every = (each.name for model in graphs.values() for each in placement(model, flavour, ends=True).convolutions)
+    return tuple(name for name in every if name not in inner)

@@ -51,7 +51,8 @@ def ranges_for(
         return FoundRanges(made, f"made now, from {len(images.lr)} pictures")
     read = read_table(path)
     names = [name for model in graphs.values() for name in observed_tensors(model)]
-    read.check(path, tensors=names, graph_sha256=chain.sha256, sampler=chain.sampler, steps=chain.steps)
+    # The hash last: it differs wherever another part does, and says less.
+    read.check(path, tensors=names, sampler=chain.sampler, steps=chain.steps, graph_sha256=chain.sha256)
     whose = str(table) if table else "the bundle's own"
     return FoundRanges(read, f"{whose}, from {read.origin.images} pictures")
 

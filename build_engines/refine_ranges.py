@@ -18,19 +18,20 @@ from onnx import ModelProto
 
 from build_engines.comparison import Answer, answers
 from build_engines.precision import Quantiser
+from build_engines.target import Tell
 from calibration.images import CalibrationImages
 from calibration.observers import Range
 from edge_sr.image.quality import ssim
 from edge_sr.models.base import SRModel
 
-ROUNDS = ((0.7, 0.85, 1.2, 1.45), (0.8, 0.9, 1.1, 1.25))  # factors of either end, and of both
+FACTORS = (0.7, 0.85, 1.2, 1.45)  # of either end, and of both
 LEAST_GAIN = 0.001  # of the error at the start; less is chance
-PICTURES = 24
+PATIENCE = 8  # tensors in a row without a gain, then those before them are left: the first networks matter least
+PICTURES = 16
 FIDELITIES = (1.0, 0.0)
 
 Open = Callable[[Mapping[str, ModelProto]], AbstractContextManager[SRModel]]
 """Opens the model that these graphs are."""
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,18 @@ def refined_ranges(
     ranges = dict(quantiser.ranges)
     start, best = error_of(ranges), 1.0
     changed: dict[str, Range] = {}
-    for factors in ROUNDS:
-        for name in reversed(quantiser.tensors):
-            tries = _around(ranges[name], factors)
-            errors = {tried: error_of({**ranges, name: tried}).against(start) for tried in tries}
-            least = min(errors, key=lambda tried: errors[tried])
-            if errors[least] < best - LEAST_GAIN:
-                best = errors[least]
-                ranges[name] = changed[name] = least
-    tell(
-        f"ranges by their effect on the picture: {len(changed)} of {len(quantiser.tensors)} changed, error x{best:.2f}"
-    )
+    idle = 0
+    for name in reversed(quantiser.tensors):
+        errors = {tried: error_of({**ranges, name: tried}).against(start) for tried in _around(ranges[name])}
+        least = min(errors, key=lambda tried: errors[tried])
+        idle += 1
+        if errors[least] < best - LEAST_GAIN:
+            best, idle = errors[least], 0
+            ranges[name] = changed[name] = least
+        if idle == PATIENCE:
+            break
+    count = f"{len(changed)} of {len(quantiser.tensors)}"
+    tell(f"{quantiser.flavour}: {count} ranges changed by their effect on the picture, error x{best:.2f}")
     return changed
 
 
@@ -83,12 +85,12 @@ def _evenly(pictures: CalibrationImages) -> CalibrationImages:
     return CalibrationImages(pictures.lr[numbers], pictures.sha256, seeds)
 
 
-def _around(limits: Range, factors: Sequence[float]) -> list[Range]:
+def _around(limits: Range) -> list[Range]:
     low, high = limits
-    both = [(low * factor, high * factor) for factor in factors]
+    both = [(low * factor, high * factor) for factor in FACTORS]
     if not low < 0 < high or low == -high:
         return both
-    return [*both, *((low * factor, high) for factor in factors), *((low, high * factor) for factor in factors)]
+    return [*both, *((low * factor, high) for factor in FACTORS), *((low, high * factor) for factor in FACTORS)]
 
 
 def _error(expected: Sequence[Answer], got: Iterable[Answer]) -> _Error:

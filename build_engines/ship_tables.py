@@ -7,8 +7,9 @@ it are held here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,19 +17,19 @@ from build_engines.accuracy import Verdict, against_truth, end_to_end, judge
 from build_engines.calibrated import observe, refine, table_of
 from build_engines.chain_graphs import Graphs, float_graphs, running
 from build_engines.comparison import lr_of
-from build_engines.precision import Quantiser
+from build_engines.precision import Quantiser, judge_of
 from build_engines.quantize import FLAVOURS
+from build_engines.target import Tell
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable
 from edge_sr.artifacts.bundle import Bundle, extend_bundle
 from edge_sr.artifacts.chain import Chain, chain_of
 from edge_sr.artifacts.manifest import CalibrationFile
 from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.models.base import SRModel
 
 STEPS = (1, 2, 4)  # of denoising, with the bundle's own sampler
 END_TO_END = 24  # pictures of the truth that are also compared with float32
-
-Tell = Callable[[str], None]
 
 
 def ship_tables(
@@ -52,8 +53,10 @@ def ship_tables(
         observed = observe(chain, graphs, pictures, threads=threads)
         table = table_of(chain, pictures, observed, method=method)
         table = refine(table, chain, graphs, pictures, observed, threads=threads, tell=tell)
+        checked: dict[str, object] = {}
+        if truth is not None:
+            table, checked = _checked(chain, graphs, table, truth, threads, tell)
         file = f"calibration/{chain.sampler}-{steps}.json"
-        checked = {} if truth is None else _checked(chain, graphs, table, truth, threads, tell)
         tell(f"{file}: {len(table.tensors)} tensors")
         files[file] = table.to_bytes()
         listed.append(CalibrationFile(chain.sampler, steps, file, checked))
@@ -62,30 +65,72 @@ def ship_tables(
 
 def _checked(
     chain: Chain, graphs: Graphs, table: CalibrationTable, truth: np.ndarray, threads: int | None, tell: Tell
-) -> dict[str, object]:
-    """The record of the manifest: what was gated, by flavour and fidelity."""
+) -> tuple[CalibrationTable, dict[str, object]]:
+    """The table with what was found harmless, and the record of the manifest: what was gated, by flavour."""
     record: dict[str, object] = {"truth_sha256": hashlib.sha256(truth.tobytes()).hexdigest(), "pictures": len(truth)}
     with running(chain, graphs, OnnxRuntime(threads, spinning=False)) as reference:
         for flavour in FLAVOURS:
-            backend = OnnxRuntime(threads, spinning=False, fused_pairs=flavour == "onnxruntime")
-            quantised = Quantiser.of(graphs, table, flavour, ends=flavour == "onnxruntime").graphs()
-            with running(chain, quantised, backend, precision="int8") as candidate:
-                truths = against_truth(reference, candidate, truth)
-                some = lr_of(truth[:END_TO_END], reference.scale)
-                verdict = judge(end_to_end(reference, candidate, some), truths)
-            for line in _lines(flavour, verdict):
-                tell(line)
+            judged = _Judged(chain, graphs, table, flavour, reference, truth, threads)
+            # For TensorRT first and last convolutions stay FP16, see Quantiser.of.
+            harmless = judged.ends() if flavour == "onnxruntime" else ()
+            verdict = judged.verdict(harmless, tell)
+            while harmless and not verdict.passed:
+                harmless = judged.without_the_worst(harmless)
+                verdict = judged.verdict(harmless, tell)
             if not verdict.passed:
-                raise verdict.error(f"{chain.sampler}, {chain.steps} steps, int8 for {flavour}")
+                raise verdict.error(f"{chain}, int8 for {flavour}")
+            if flavour == "onnxruntime":
+                table = replace(table, harmless=harmless)
             record[flavour] = _summary(verdict)
-    return record
+    return table, record
 
 
-def _lines(flavour: str, verdict: Verdict) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Judged:
+    """INT8 of one chain and flavour against float32 and the truth, with some first and last convolutions in INT8."""
+
+    chain: Chain
+    graphs: Graphs
+    table: CalibrationTable
+    flavour: str
+    reference: SRModel
+    truth: np.ndarray
+    threads: int | None
+
+    def ends(self) -> tuple[str, ...]:
+        quantiser = Quantiser.of(self.graphs, self.table, self.flavour, harmless=())
+        return tuple(sorted(quantiser.kept))
+
+    def verdict(self, harmless: tuple[str, ...], tell: Tell) -> Verdict:
+        with self._opened(harmless) as candidate:
+            truths = against_truth(self.reference, candidate, self.truth)
+            verdict = judge(end_to_end(self.reference, candidate, self._some()), truths)
+        tell(f"int8 for {self.flavour}, of the first and last convolutions also {', '.join(harmless) or 'none'}:")
+        for line in _lines(verdict):
+            tell(line)
+        return verdict
+
+    def without_the_worst(self, harmless: tuple[str, ...]) -> tuple[str, ...]:
+        """Of all that leave one out, the choice that is nearest to float32."""
+        choices = [tuple(other for other in harmless if other != name) for name in harmless]
+        return max(choices, key=self._psnr_db)
+
+    def _psnr_db(self, harmless: tuple[str, ...]) -> float:
+        with self._opened(harmless) as candidate:
+            return judge(end_to_end(self.reference, candidate, self._some())).psnr_db
+
+    def _some(self) -> CalibrationImages:
+        return lr_of(self.truth[:END_TO_END], self.reference.scale)
+
+    def _opened(self, harmless: tuple[str, ...]) -> AbstractContextManager[SRModel]:
+        quantised = Quantiser.of(self.graphs, self.table, self.flavour, harmless=harmless).graphs()
+        return running(self.chain, quantised, judge_of(self.flavour, self.threads), precision="int8")
+
+
+def _lines(verdict: Verdict) -> Iterator[str]:
     for row, truth in zip(verdict.rows, verdict.truth, strict=True):
         changes = ", ".join(f"{measure} {truth.change(measure):+.4f}" for measure in truth.reference)
-        at = f"int8 for {flavour} at fidelity {row.fidelity:g}"
-        yield f"{at}: {row.psnr_db:.1f} dB to float32; against the truth {changes}"
+        yield f"  fidelity {row.fidelity:g}: {row.psnr_db:.1f} dB to float32; against the truth {changes}"
 
 
 def _summary(verdict: Verdict) -> list[dict[str, object]]:

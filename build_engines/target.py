@@ -27,15 +27,12 @@ class Target(Protocol):
     """One runtime on this machine.
 
     flavour: of the Q/DQ pairs it takes, one of ``build_engines.quantize.FLAVOURS``; the runtime's name as well.
-    ends: first and last convolutions are INT8 where the gates hold. batch: smallest, best and largest.
+    batch: smallest, best and largest.
     options: of the builder, as they stand in the engine's key.
     """
 
     @property
     def flavour(self) -> str: ...
-
-    @property
-    def ends(self) -> bool: ...
 
     @property
     def backend(self) -> Backend: ...

@@ -18,6 +18,7 @@ from onnx import ModelProto
 from build_engines.candidate import Candidate, Workbench
 from build_engines.chain_graphs import running
 from build_engines.polygraphy_check import TensorError, compare_outputs, onnx_runner
+from build_engines.precision import judge_of
 from build_engines.stages import put_out, recorded_feeds, stages
 from calibration.collect import Batches
 from edge_sr.backends.onnxrt import OnnxRuntime
@@ -31,7 +32,7 @@ def check_tensors(bench: Workbench, candidate: Candidate) -> dict[str, list[Tens
 
     Stages are compared in ONNX Runtime whatever the target: an engine does not put them out.
     """
-    backend = OnnxRuntime(spinning=False, fused_pairs=bench.target.flavour == "onnxruntime")
+    backend = judge_of(bench.target.flavour)
     batches = Batches(bench.pictures.lr[:PICTURES], bench.pictures.noise_seeds[:PICTURES], size=1)
     feeds = recorded_feeds(lambda observer: running(bench.chain, bench.graphs, observer), batches, backend=backend)
     rows = {}

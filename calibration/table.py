@@ -78,8 +78,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class CalibrationTable:
+    """harmless: first and last convolutions, by what they write, that were measured to bear INT8 with these ranges."""
+
     origin: Origin
     tensors: Mapping[str, TensorRanges]
+    harmless: tuple[str, ...] = ()
 
     def ranges(self, *, symmetric: bool) -> dict[str, Range]:
         """Tensor -> least and greatest value on that kind of grid."""
@@ -118,6 +121,7 @@ class CalibrationTable:
         record = {
             "schema_version": SCHEMA_VERSION,
             **asdict(self.origin),
+            "harmless": list(self.harmless),
             "tensors": {name: _tensor_record(each) for name, each in self.tensors.items()},
         }
         text = json.dumps(record, indent=1, allow_nan=False)
@@ -133,7 +137,7 @@ def read_table(path: Path) -> CalibrationTable:
     version = top.take("schema_version", str(SCHEMA_VERSION), lambda value: True)
     if type(version) is not int or version != SCHEMA_VERSION:
         raise top.unfit("schema_version", version, f"{SCHEMA_VERSION}, the only one that this release reads", _HINT)
-    top.only(["schema_version", *Origin.__dataclass_fields__, "tensors"])
+    top.only(["schema_version", *Origin.__dataclass_fields__, "harmless", "tensors"])
     origin = Origin(
         graph_sha256=top.matching("graph_sha256", _SHA256, "64 lower-case hexadecimal digits"),
         model=top.text("model"),
@@ -146,7 +150,12 @@ def read_table(path: Path) -> CalibrationTable:
         code_version=top.text("code_version"),
     )
     tensors = top.child("tensors")
-    return CalibrationTable(origin, {name: _tensor(tensors.child(name)) for name in tensors.raw})
+    harmless = top.take("harmless", "a list of names of tensors", _are_names)
+    return CalibrationTable(origin, {name: _tensor(tensors.child(name)) for name in tensors.raw}, tuple(harmless))
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _tensor(fields: Fields) -> TensorRanges:

@@ -130,7 +130,7 @@ def _run_tiles(
                 fidelity=fidelity,
                 noise_of_step=None if seed is None else _later_noise(plan, model, seed, batch),
             )
-            for batch in _batches(len(tiles))
+            for batch in _batches(len(tiles), min(LARGEST_BATCH, model.largest_batch or LARGEST_BATCH))
         ]
     with phases("blend"):
         sr = blend(parts[0] if len(parts) == 1 else np.concatenate(parts), plan, scale=model.scale)
@@ -139,8 +139,8 @@ def _run_tiles(
     return sr
 
 
-def _batches(count: int) -> list[slice]:
-    return [slice(start, start + LARGEST_BATCH) for start in range(0, count, LARGEST_BATCH)]
+def _batches(count: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _tile_noise(plan: TilePlan, model: SRModel, seed: int, *, step: int) -> np.ndarray | None:

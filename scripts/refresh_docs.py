@@ -29,7 +29,8 @@ from host_training.evaluation.tables import markdown_tables  # noqa: E402
 
 EVALUATION = ROOT / "benchmarks" / "results" / "evaluation.json"
 SPEED = ROOT / "benchmarks" / "results" / "against_published_chain.json"
-DOCUMENTS = ("README.md", "docs/evaluation.md", "docs/training.md")
+PRECISION = ROOT / "benchmarks" / "results" / "precision.json"
+DOCUMENTS = ("README.md", "docs/build.md", "docs/evaluation.md", "docs/training.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SETS, SCALES = ("nih-test", "hannover"), (256, 512)  # on which the default bundle is measured
 SUMMARY_ROWS = {  # the model's without the name of its bundle
@@ -93,6 +94,48 @@ def evaluation() -> str:
     return markdown_tables(read_record(EVALUATION))
 
 
+def precision() -> str:
+    """Every build side by side, one table a number of steps."""
+    report = read(PRECISION)
+    given = report["conditions"]
+    head = (
+        f"{given['bundle']}, one 64x64 tile at fidelity 1, {given['cpu']} ({', '.join(given['int8_instructions'])}), "
+        f"{given['threads']} threads, onnxruntime {given['versions']['onnxruntime']}, all sessions in turn without "
+        "spinning. A change is that of the mean over a set's pictures against the truth, float32's being 0; dB to float32 "
+        "is over all pixels of the set; the shift is the largest of any picture's mean, in grey levels of 255."
+    )
+    return "\n\n".join([head, *(_precision_table(chain) for chain in report["chains"])])
+
+
+def _precision_table(chain: dict[str, Any]) -> str:
+    sets = list(chain["rows"][0]["sets"])
+    lines = [
+        f"**{chain['sampler']}, {chain['steps']} step{'s' if chain['steps'] > 1 else ''}**",
+        "",
+        "| | ms | times as fast | MB | set | fidelity | PSNR, dB | change | SSIM change | HaarPSI_MED change "
+        "| dB to float32 | shift |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in chain["rows"]:
+        title = f"{row['name']} (took {row['precision']})" if row["name"] == "auto" else row["name"]
+        first = f"| {title} | {row['p50_ms']:.2f} | {row['speedup']:.2f} | {row['bytes'] / 1e6:.1f} "
+        for name in sets:
+            for score in row["sets"][name]:
+                lines.append(
+                    f"{first}| {name}, {score['pictures']} | {score['fidelity']:g} | {score['psnr_db']:.2f} "
+                    f"| {score['psnr_db_change']:+.3f} | {score['ssim_change']:+.4f} "
+                    f"| {score['haarpsi_med_change']:+.4f} | {_near(score['psnr_to_fp32_db'])} "
+                    f"| {score['mean_shift']:.3f} |"
+                )
+                first = "| | | | "
+    return "\n".join(lines)
+
+
+def _near(psnr_db: float) -> str:
+    """150 dB stands for equal pictures, see build_engines.comparison."""
+    return "equal" if psnr_db >= 149 else f"{psnr_db:.1f}"
+
+
 def cost() -> str:
     """Steps and hours of each stage, from the log that the default bundle carries."""
     log = read(default_bundle() / "training" / "log.json")
@@ -106,7 +149,13 @@ def cost() -> str:
     return "\n".join(lines)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"summary": summary, "speed": speed, "evaluation": evaluation, "cost": cost}
+BLOCKS: dict[str, Callable[[], str]] = {
+    "summary": summary,
+    "speed": speed,
+    "precision": precision,
+    "evaluation": evaluation,
+    "cost": cost,
+}
 
 
 def refreshed(text: str) -> str:

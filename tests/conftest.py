@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -33,6 +34,22 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("bundles")
     tiny_bundle.write_fake_networks(folder / "staging")
     return tiny_bundle.publish(folder / "staging", folder / "fake")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No fixture sees the engines of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGE_SR_CACHE", str(tmp_path_factory.getbasetemp() / "no-engines"))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def engine_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nor does a test see those of another test. The folder is not made yet."""
+    folder = tmp_path_factory.getbasetemp() / "engines" / uuid4().hex
+    monkeypatch.setenv("EDGE_SR_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture

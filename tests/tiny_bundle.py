@@ -98,6 +98,7 @@ def tiny_manifest() -> Manifest:
             },
             "sampler": {"name": "ddim", "num_inference_steps": 1, "fidelity": 1.0, "seed": 0},
             "networks": networks,
+            "calibration": [],
             "files": {},
             "evaluation": {},
             "provenance": {},

@@ -32,6 +32,10 @@ class Chain:
     sampler: str
     steps: int
 
+    def __str__(self) -> str:
+        """Without the bundle: "ddim, 4 steps"."""
+        return f"{self.sampler}, {self.steps} step{'s' if self.steps > 1 else ''}"
+
     @property
     def diffusion(self) -> DiffusionSpec:
         spec = self.bundle.manifest.diffusion
@@ -103,6 +107,7 @@ class Networks:
 
     files: by role. precision: fp32, fp16 or int8. engine: the build they come from, "" for the bundle's own;
     engine_sha256: of its manifest, which holds those of its files; speedup: against float32, when it was built.
+    largest_batch: pictures a call, None for any.
     """
 
     files: Mapping[str, Path]
@@ -110,6 +115,7 @@ class Networks:
     engine: str = ""
     engine_sha256: str = ""
     speedup: float = 1.0
+    largest_batch: int | None = None
 
     @classmethod
     def of_bundle(cls, chain: Chain) -> Networks:

@@ -237,8 +237,6 @@ def _is_shape(value: object) -> bool:
 
 
 def _calibration(top: Fields, num_train_timesteps: int) -> tuple[CalibrationFile, ...]:
-    if "calibration" not in top.raw:
-        return ()
     raw = top.take("calibration", "a list of calibration tables", lambda value: isinstance(value, list))
     tables = [Fields(each, f"{top.prefix}calibration[{n}].") for n, each in enumerate(raw)]
     return tuple(_calibration_file(fields, num_train_timesteps) for fields in tables)

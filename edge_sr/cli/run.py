@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("ddpm", "ddim", "dpmsolver++")  # as edge_sr.diffusion.samplers; a test holds the two together
 PRECISIONS = ("auto", "fp32", "fp16", "int8")  # as edge_sr.models.engines, likewise
+BACKENDS = ("tensorrt", "onnxruntime")
 
 EXAMPLES = examples(
     "edge-sr run chest.png                       makes chest_x4.png and chest_x4.json beside it",
@@ -52,6 +53,7 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
     show_default=True,
     help="auto: the fastest engine that edge-sr build made for this machine, else the bundle in float32.",
 )
+@click.option("--backend", type=click.Choice(BACKENDS), help="What runs the engine.  [default: the faster one]")
 @click.option("--steps", type=int, help="Denoising steps, 1 to the bundle's training steps.  [default: the bundle's]")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How the steps are taken.  [default: the bundle's]")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Of the noise.  [default: the bundle's]")
@@ -101,6 +103,7 @@ def run(
     out: Path | None,
     model: str,
     precision: str,
+    backend: str | None,
     steps: int | None,
     sampler: str | None,
     seed: int | None,
@@ -131,7 +134,9 @@ def run(
 
         opening = Phases()
         with opening("open"):
-            loaded = load_model(model, sampler=sampler, steps=steps, threads=threads, precision=precision, note=_warn)
+            loaded = load_model(
+                model, sampler=sampler, steps=steps, threads=threads, precision=precision, backend=backend, note=_warn
+            )
             loaded.open()
         with loaded:
             chosen_fidelity(loaded, fidelity, samples=samples)  # a fault of the command line, not of each file

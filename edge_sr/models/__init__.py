@@ -11,11 +11,10 @@ from pathlib import Path
 from edge_sr.artifacts.bundle import Bundle, default_bundle
 from edge_sr.artifacts.chain import Networks, chain_of
 from edge_sr.backends.base import Backend
-from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import UsageError
 from edge_sr.models.base import SRModel
 from edge_sr.models.bicubic import Bicubic
-from edge_sr.models.engines import choose_networks
+from edge_sr.models.engines import choose
 from edge_sr.models.latent_diffusion import LatentDiffusion
 
 FAMILIES: dict[str, Callable[..., SRModel]] = {"latent_diffusion": LatentDiffusion}
@@ -28,21 +27,22 @@ def load_model(
     steps: int | None = None,
     threads: int | None = None,
     precision: str = "fp32",
+    backend: str | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> SRModel:
     """The model called "bicubic" or "default", or the one in a bundle folder.
 
     sampler, steps: None takes the bundle's default. threads: of the backend; None takes all cores.
-    precision, note: see ``choose_networks``; unless asked otherwise no engine is looked for but a float32 one.
+    precision, backend, note: see ``engines.choose``; unless asked otherwise only float32 engines are looked for.
     UsageError for a name that is neither, IntegrityError for a bundle that fails its own hashes.
     """
     if str(name_or_path) == "bicubic":
         _refuse_diffusion_options(sampler, steps)
         return Bicubic()
     bundle = Bundle.open(_bundle_folder(name_or_path))
-    backend = OnnxRuntime(threads=threads)
-    networks = choose_networks(chain_of(bundle, sampler=sampler, steps=steps), backend, precision=precision, note=note)
-    return open_model(bundle, backend, sampler=sampler, steps=steps, networks=networks)
+    chain = chain_of(bundle, sampler=sampler, steps=steps)
+    chosen = choose(chain, backend=backend, precision=precision, threads=threads, note=note)
+    return open_model(bundle, chosen.backend, sampler=sampler, steps=steps, networks=chosen.networks)
 
 
 def open_model(

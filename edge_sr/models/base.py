@@ -19,6 +19,7 @@ class SRModel(Protocol):
         The pipeline projects a blended picture again only where this is "area".
     seed, fidelity: the model's defaults for ``noise`` and ``fidelity``.
     provenance: what identifies the model in the record that every output carries.
+    largest_batch: pictures a call, None for any.
     """
 
     @property
@@ -38,6 +39,9 @@ class SRModel(Protocol):
 
     @property
     def provenance(self) -> Mapping[str, object]: ...
+
+    @property
+    def largest_batch(self) -> int | None: ...
 
     def noise_shape(self, n_lr_h: int, n_lr_w: int) -> tuple[int, int, int] | None:
         """(C, H, W) of the noise for an LR picture of this size; None where the model draws none."""

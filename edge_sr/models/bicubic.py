@@ -18,6 +18,7 @@ class Bicubic:
     degradation = "none"  # it promises nothing about the LR picture, so the pipeline must not project it
     seed = 0
     fidelity = 1.0
+    largest_batch: int | None = None
 
     @property
     def provenance(self) -> Mapping[str, object]:

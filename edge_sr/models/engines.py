@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from edge_sr.artifacts.bundle import default_bundle, file_sha256
 from edge_sr.artifacts.chain import Chain, Networks
-from edge_sr.artifacts.engine_cache import best
+from edge_sr.artifacts.engine_cache import best, cache_folders, entries
 from edge_sr.artifacts.engine_entry import Damaged, Entry
 from edge_sr.artifacts.engine_key import machine_for
 from edge_sr.artifacts.engine_manifest import MANIFEST
 from edge_sr.backends.base import Backend
+from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.device.facts import read_facts
 from edge_sr.errors import EnvironmentFault
 
@@ -18,26 +21,87 @@ AUTO = "auto"
 CHOICES = (AUTO, "fp32", "fp16", "int8")
 
 
+BACKENDS = ("tensorrt", "onnxruntime")
+
+Note = Callable[[str], None]
+"""Told of what is passed over, a line each."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What runs a chain."""
+
+    backend: Backend
+    networks: Networks
+
+
+def choose(
+    chain: Chain,
+    *,
+    backend: str | None = None,
+    precision: str = AUTO,
+    threads: int | None = None,
+    note: Note = lambda line: None,
+) -> Choice:
+    """The engine that ran fastest when it was built, of one backend or of any; else the bundle's files on the CPU.
+
+    backend: one of BACKENDS, None for any. precision: one of CHOICES. threads: of ONNX Runtime; None takes all cores.
+    EnvironmentFault, with what to type, where such an engine is asked for and there is none for this machine.
+    """
+    found = []
+    if backend != "onnxruntime" and (backend or _has_engines(chain, "tensorrt")):
+        try:
+            tensorrt = _tensorrt()
+            found.append(Choice(tensorrt, choose_networks(chain, tensorrt, precision=precision, note=note)))
+        except EnvironmentFault as fault:
+            if backend == "tensorrt":
+                raise
+            note(f"its TensorRT engines are not used: {fault.what}")
+    if backend != "tensorrt":
+        on_cpu = OnnxRuntime(threads)
+        try:
+            found.append(Choice(on_cpu, choose_networks(chain, on_cpu, precision=precision, note=note)))
+        except EnvironmentFault:
+            if not found:
+                raise
+    return max(found, key=lambda each: each.networks.speedup)
+
+
+def _has_engines(chain: Chain, backend: str) -> bool:
+    """Without asking the GPU, which takes longer than a picture."""
+    found = (each for folder in cache_folders() for each in entries(folder) if isinstance(each, Entry))
+    return any(each.key.chain_sha256 == chain.sha256 and each.key.backend == backend for each in found)
+
+
+def _tensorrt() -> Backend:
+    from edge_sr.backends.trt import TensorRT
+
+    return TensorRT()
+
+
 def choose_networks(
-    chain: Chain, backend: Backend, *, precision: str = AUTO, note: Callable[[str], None] = lambda line: None
+    chain: Chain, backend: Backend, *, precision: str = AUTO, note: Note = lambda line: None
 ) -> Networks:
     """``auto`` takes the fastest engine of any precision, and the bundle's own files where there is none.
 
     precision: one of CHOICES; EnvironmentFault, with what to type, where fp16 or int8 is asked for and there is no such
-    engine for this machine. note: is told of each engine that was passed over because it is damaged.
+    engine for this machine, and where the backend runs engines alone. note: is told of each engine that is damaged.
     """
 
     def refused(damaged: Damaged) -> None:
         note(f"engine {damaged.name} is not used: {damaged.reason}; try: edge-sr engines prune")
 
     wanted = None if precision == AUTO else precision
-    entry = best(chain.sha256, machine_for(backend, read_facts()), precision=wanted, refused=refused)
+    simulated = bool(getattr(backend, "simulated", False))  # of TensorRT alone, on the tests' simulator
+    machine = machine_for(backend, read_facts())
+    entry = best(chain.sha256, machine, precision=wanted, simulated=simulated, refused=refused)
     if entry is not None:
         return networks_of(entry)
-    if precision in (AUTO, "fp32"):
+    if precision in (AUTO, "fp32") and backend.name == "onnxruntime":
         return Networks.of_bundle(chain)
     raise EnvironmentFault(
-        f"no {precision} engine of this model for {backend.name} {backend.version} on this machine",
+        f"no {'' if precision == AUTO else precision + ' '}engine of this model for {backend.name} {backend.version}"
+        " on this machine",
         where=chain.bundle.folder,
         hint=build_command(chain, precision),
     )
@@ -46,13 +110,20 @@ def choose_networks(
 def networks_of(entry: Entry) -> Networks:
     """The engines of a verified entry."""
     manifest_sha256 = file_sha256(entry.folder / MANIFEST)  # it holds those of the engines
-    return Networks(entry.engines(), entry.manifest.precision, entry.name, manifest_sha256, entry.manifest.speedup)
+    return Networks(
+        entry.engines(),
+        precision=entry.manifest.precision,
+        engine=entry.name,
+        engine_sha256=manifest_sha256,
+        speedup=entry.manifest.speedup,
+        largest_batch=entry.key.batch[2],
+    )
 
 
 def build_command(chain: Chain, precision: str = AUTO) -> str:
     """What to type for an engine of the chain."""
     ships = chain.bundle.folder.absolute() == default_bundle()
-    words = ["edge-sr build", *([] if ships else [str(chain.bundle.folder)]), f"--precision {precision}"]
+    words = ["edge-sr", "build", *([] if ships else [str(chain.bundle.folder)]), "--precision", precision]
     if not chain.default:
-        words.append(f"--sampler {chain.sampler} --steps {chain.steps}")
-    return " ".join(words)
+        words += ["--sampler", chain.sampler, "--steps", str(chain.steps)]
+    return shlex.join(words)

@@ -46,6 +46,7 @@ class LatentDiffusion:
         self.degradation: str = manifest.input.degradation
         self.seed: int = manifest.sampler.seed
         self.fidelity: float = manifest.sampler.fidelity
+        self.largest_batch: int | None = self.networks.largest_batch
         self._table = self.chain.table
         self._sessions: dict[str, Session] = {}
         self._zeros: dict[tuple[int, ...], np.ndarray] = {}

@@ -19,6 +19,10 @@ def test_nothing_asked_for_is_what_the_bundle_runs(fake: Bundle) -> None:
     assert Networks.of_bundle(chain_of(fake, steps=2)).roles == STAGED
 
 
+def test_it_is_told_in_words(fake: Bundle) -> None:
+    assert [str(chain_of(fake, steps=steps)) for steps in (1, 4)] == ["ddim, 1 step", "ddim, 4 steps"]
+
+
 @pytest.mark.parametrize(
     ("sampler", "steps", "roles"),
     [("ddim", 64, COMPOSED), ("ddim", 65, STAGED), ("dpmsolver++", 4, COMPOSED), ("ddpm", 1, STAGED)],

@@ -85,11 +85,6 @@ def test_a_manifest_survives_reading_and_writing(raw: dict[str, Any]) -> None:
     assert parse_manifest(parse_json(json.dumps(manifest.to_json()).encode(), "m")) == manifest
 
 
-def test_a_manifest_without_calibration_tables_has_none() -> None:
-    raw = {name: value for name, value in LATENT.items() if name != "calibration"}
-    assert parse_manifest(raw).calibration == ()
-
-
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [

@@ -28,6 +28,7 @@ class Enlarger:
     degradation = "area"
     seed = 0
     fidelity = 1.0
+    largest_batch: int | None = None
     provenance: Mapping[str, object] = {}
 
     def __init__(self, change: Change = lambda sr: sr, *, noise_side: int | None = None, later: int = 0) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import RunCli
 
 GREY = np.random.default_rng(0).integers(60, 200, (64, 48), np.uint8)
 NOBODY = 65534
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
 COMMAND = [sys.executable, "-c", "from edge_sr.cli import main; main()"]
 # The Python of root may be closed to others, so everything is imported first, what click loads late by a dry run.
 STEP_DOWN = f"""
@@ -154,7 +154,7 @@ def test_a_write_that_is_cut_short_leaves_nothing(chest: Path) -> None:
     limited = subprocess.run(
         [*COMMAND, *words],
         cwd=chest.parent,
-        env=ENVIRONMENT,
+        env=os.environ | ENVIRONMENT,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
         capture_output=True,
         text=True,
@@ -211,7 +211,9 @@ def open_folder() -> Iterator[Path]:
 def run_unprivileged(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The command as a user whom permissions stop; root steps down, others are such a user already."""
     command = [sys.executable, "-c", STEP_DOWN] if os.geteuid() == 0 else COMMAND
-    return subprocess.run([*command, *map(str, words)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+    return subprocess.run(
+        [*command, *map(str, words)], cwd=cwd, env=os.environ | ENVIRONMENT, capture_output=True, text=True
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")

@@ -43,6 +43,8 @@ class EngineFile:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = options.inter_op_num_threads = 1
             options.log_severity_level = 4
+            # As the graph is written: fused, pairs with FP16 scales become an operator that has none.
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
             _sessions[key] = onnxruntime.InferenceSession(self.onnx_bytes, options, providers=["CPUExecutionProvider"])
         return _sessions[key]
 

@@ -225,6 +225,34 @@ def test_a_planted_mistake_is_found(
     assert re.search(MISTAKES[name][-1], machine.faults[0]), machine.faults[0]
 
 
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ((slot, "self._done.record(compute)", "pass"), "the host reads page-locked memory .* before an inference"),
+        (
+            (slot, "cuda.host_alloc_flags.DEVICEMAP if self._zero_copy else 0", "0"),
+            "page-locked memory that is not mapped",
+        ),
+        (
+            (session, "            return slot\n", "            self._free.append(slot)\n            return slot\n"),
+            "the host",
+        ),
+    ],
+)
+def test_a_planted_mistake_without_copies_is_found(
+    mistake: tuple[ModuleType, str, str],
+    told: str,
+    machine: Machine,
+    use: Callable[[], object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine.integrated = True
+    plant((*mistake, told), monkeypatch)
+    with pytest.raises(SimulatedFault):
+        use()
+    assert re.search(told, machine.faults[0]), machine.faults[0]
+
+
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_leak_is_found(
     name: str, machine: Machine, use: Callable[[], object], monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,7 @@ from edge_sr.backends.trt.library import is_simulated
 from edge_sr.backends.trt.parts import Parts, forget_frames
 from edge_sr.backends.trt.ports import ports_of
 from edge_sr.backends.trt.slot import Slot
-from edge_sr.errors import DeviceLost, EdgeSRError, EnvironmentFault, UsageError
+from edge_sr.errors import AccuracyError, DeviceLost, EdgeSRError, EnvironmentFault, UsageError
 from edge_sr.tensors import Tensors, check_feeds
 
 
@@ -96,20 +96,23 @@ class EngineSession:
         """
         waiting: deque[Slot] = deque()
         failure: Exception | None = None
+        source = iter(feeds)
         try:
-            source = iter(feeds)
-            while True:
+            while failure is None:
+                results: list[Tensors] = []
                 try:
-                    waiting.append(self._submit(next(source)))
+                    fed = next(source)
+                    with self._lock:
+                        waiting.append(self._submit(fed))
+                        while not self._free:  # whoever calls next finds a free slot
+                            results.append(self._collect(waiting.popleft()))
                 except StopIteration:
                     break
-                except DeviceLost:
+                except (DeviceLost, AccuracyError):
                     raise
                 except Exception as error:
                     failure = error
-                    break
-                while not self._free and waiting:
-                    yield self._collect(waiting.popleft())
+                yield from results
             while waiting:
                 yield self._collect(waiting.popleft())
             if failure is not None:
