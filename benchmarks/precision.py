@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -63,13 +63,21 @@ Sets = Mapping[str, np.ndarray]
 Tell = Callable[[str], None]
 
 
-def measure(bundle: Bundle, sets: Sets, *, threads: int | None, tell: Tell) -> list[dict[str, Any]]:
-    """One record for each number of steps."""
+def measure(
+    bundle: Bundle,
+    sets: Sets,
+    *,
+    threads: int | None,
+    tell: Tell,
+    all_steps: Sequence[int] = STEPS,
+    precisions: Sequence[str] = tuple(MAKERS),
+) -> list[dict[str, Any]]:
+    """One record for each number of steps. precisions: what is built, float32 among it."""
     records = []
-    for steps in STEPS:
+    for steps in all_steps:
         chain = chain_of(bundle, steps=steps)
         with tempfile.TemporaryDirectory() as cache, ExitStack() as stack:
-            rows = dict(_rows(chain, Path(cache), stack, threads, tell))
+            rows = dict(_rows(chain, precisions, Path(cache), stack, threads, tell))
             models = {name: model for name, (model, _) in rows.items()}
             ms = side_by_side({name: _one_call(model, sets) for name, model in models.items()}, rounds=ROUNDS)
             scores = {name: _scores(models["fp32"], model, sets) for name, model in models.items()}
@@ -86,11 +94,13 @@ Row = tuple[str, tuple[SRModel, dict[str, Any]]]
 """Its name, the model, and what is known of it before it runs."""
 
 
-def _rows(chain: Chain, cache: Path, stack: ExitStack, threads: int | None, tell: Tell) -> Iterator[Row]:
+def _rows(
+    chain: Chain, precisions: Sequence[str], cache: Path, stack: ExitStack, threads: int | None, tell: Tell
+) -> Iterator[Row]:
     """Every build, then the graphs that show something."""
     backend = OnnxRuntime(threads, spinning=False)
     pictures = build_pictures(chain.bundle.manifest)
-    for precision in MAKERS:
+    for precision in precisions:
         request = Request(chain, precision, OnnxRuntimeTarget(backend), cache, pictures, threads=threads)
         manifest = (entry := build(request, tell=tell).entry).manifest
         size = sum(engine.bytes for engine in manifest.engines.values())

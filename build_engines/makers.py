@@ -16,7 +16,7 @@ from build_engines.pairs import sharing
 from build_engines.precision import Quantiser, in_fp16, judge_of
 from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
 from build_engines.sensitivity_plot import sensitivity_plot
-from build_engines.sensitivity_report import to_json
+from build_engines.sensitivity_report import table_text, to_json
 from calibration.collect import Batches
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable
@@ -135,6 +135,8 @@ def _least_high(bench: Workbench, quantiser: Quantiser, wish: Wish) -> tuple[tup
     runs = {"denoiser": bench.chain.steps}  # of a staged network in one picture
     costs = {name: cost * runs.get(r, 1) for r, model in quantiser.plain.items() for name, cost in macs(model).items()}
     chosen = cheapest(found, costs, quantised, bench.reference, pictures)
+    for line in table_text(found, costs, high=chosen.high).splitlines():
+        bench.tell(f"  {line}")
     record = json.dumps(to_json(found, costs, chosen), indent=1) + "\n"
     plot = sensitivity_plot(found, costs, high=chosen.high, title=_name(bench, "int8"))
     files = {"sensitivity.json": record.encode(), "sensitivity.svg": plot.encode()}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ from edge_sr.image.quality import psnr
 from edge_sr.image.radiograph import read_radiograph
 from tests.build_engines.broken_tables import broken
 from tests.conftest import RunCli
+from tests.small_disk import files_end_at
 
 Build = Callable[..., Result]
 TINY = ("--check-phantoms", 1, "--threads", 1)
@@ -243,17 +242,6 @@ def test_a_cache_that_cannot_be_written(
     result = cli("build", tiny.folder, "--precision", "fp32", *TINY)
     assert result.exit_code == 3
     assert f"{engine_cache}: cannot be written\n  try: EDGE_SR_CACHE=" in result.stderr
-
-
-@contextmanager
-def files_end_at(size: int) -> Iterator[None]:
-    """Writes beyond it fail, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk(cli: RunCli, quick: None, tiny: Bundle, engine_cache: Path) -> None:

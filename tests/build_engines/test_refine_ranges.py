@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("onnx", reason="the module writes graphs with onnx")
 pytest.importorskip("onnxruntime", reason="the module runs graphs in ONNX Runtime")
 
-from build_engines.refine_ranges import PICTURES, refined_ranges
+from build_engines.refine_ranges import PATIENCE, PICTURES, refined_ranges
 from calibration.observers import Range
 from tests.build_engines.sr_models import Enlarger, pictures
 
@@ -55,15 +55,14 @@ def refined(start: Mapping[str, Range], opened: list[dict[str, Range]] | None = 
 
     told: list[str] = []
     found = refined_ranges(Ranges(start), Enlarger(), open_model, SHOWN, tell=told.append)  # type: ignore[arg-type]
-    assert f"{len(found)} of 3 ranges changed by their effect on the picture, error x" in told[0]
+    assert f"{len(found)} of {len(start)} ranges changed by their effect on the picture, error x" in told[0]
     return found
 
 
 def test_what_lowers_the_error_stays_and_the_rest_is_as_it_was() -> None:
-    start = {"first": (0.0, 1.0), "middle": (-1.0, 1.0), "last": (-1.0, 1.0)}
-    found = refined(start)
+    found = refined({"first": (0.0, 1.0), "middle": (-1.0, 1.2), "last": (-1.0, 1.0)})
     assert found["last"] == (-0.7, 0.7)  # both ends
-    assert found["middle"] == (-1.0, 1.35)  # one end alone, as near as the tries come
+    assert found["middle"] == pytest.approx((-1.0, 1.44))  # one end alone, as near as the tries come
     assert set(found) == {"middle", "last"}
 
 
@@ -71,15 +70,22 @@ def test_the_last_tensor_is_tried_first_and_the_others_with_what_was_found() -> 
     opened: list[dict[str, Range]] = []
     refined({"first": (0.0, 1.0), "middle": (-1.0, 1.45), "last": (-1.0, 1.0)}, opened)
     tried = ["".join(n for n, r in ranges.items() if n != "last" and r != BEST[n]) for ranges in opened]
-    assert tried == ["", *[""] * 8, *["middle"] * 8, *["first"] * 4]  # a range of one sign has no other end
-    assert all(ranges["last"] == (-0.7, 0.7) for ranges in opened[9:])
+    # Of a range that starts at 0, or lies evenly around it, both ends alone are tried together.
+    assert tried == ["", *[""] * 4, *["middle"] * 12, *["first"] * 4]
+    assert all(ranges["last"] == (-0.7, 0.7) for ranges in opened[5:])
 
 
 def test_ranges_that_are_right_stay() -> None:
     assert refined(BEST) == {}
 
 
-def test_few_pictures_evenly_taken_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_many_tensors_without_a_gain_those_before_them_are_left() -> None:
+    idle = {f"idle{number}": (0.0, 1.0) for number in range(PATIENCE)}
+    assert refined({**BEST, "middle": (-1.0, 1.0), **idle}) == {}
+    assert list(refined({**BEST, **idle, "middle": (-1.0, 1.0)})) == ["middle"]
+
+
+def test_few_pictures_evenly_taken_do() -> None:
     asked: list[float] = []
 
     @contextmanager
