@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from build_engines.accuracy import GATES
 from build_engines.candidate import workbench
 from build_engines.chain_graphs import Graphs, float_graphs
 from build_engines.check_pictures import Pictures
+from build_engines.macs import effort_of
 from build_engines.makers import MAKERS, QUANTISING, Made, Wish
 from build_engines.ranges import FoundRanges, ranges_for
 from build_engines.target import Target, Tell
@@ -67,6 +68,10 @@ def build(request: Request, *, tell: Tell) -> Built:
     log = Log(tell)
     graphs = float_graphs(request.chain)
     log(f"composed: {', '.join(f'{role} of {len(graph.graph.node)} nodes' for role, graph in graphs.items())}")
+    effort = effort_of(request.chain, graphs)
+    request = replace(request, pictures=request.pictures.affordable(effort))
+    if not effort.full:
+        log(f"a picture takes {effort.total / 1e9:.0f} billion multiply-accumulates, so {request.pictures}")
     ranges = _ranges(request, graphs, log) if request.precision in QUANTISING else None
     key = _key(request, ranges)
     with build_lock(request.cache, lambda pid: log(f"another build is at work (process {pid or 'unknown'}); waiting")):

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from build_engines.build import Built, Request, build
-from build_engines.check_pictures import CHECK_PHANTOMS, build_pictures, truth_pictures
+from build_engines.check_pictures import CALIBRATION_PHANTOMS, CHECK_PHANTOMS, build_pictures, truth_pictures
 from build_engines.lint.tensorrt_versions import VERSIONS
 from build_engines.lint_only import lint_report
 from build_engines.makers import MAKERS
@@ -55,9 +55,12 @@ from edge_sr.cli.lazy_group import examples
 @click.option(
     "--check-phantoms",
     type=click.IntRange(0, 1000),
-    default=CHECK_PHANTOMS,
-    show_default=True,
-    help="Synthetic pictures to check on.",
+    help=f"Synthetic pictures to check on.  [default: {CHECK_PHANTOMS}, fewer where one takes seconds]",
+)
+@click.option(
+    "--calibration-phantoms",
+    type=click.IntRange(0, 1000),
+    help=f"And to find ranges on, where no table fits.  [default: {CALIBRATION_PHANTOMS}, likewise]",
 )
 @click.option("--high", multiple=True, metavar="TENSOR", help="Keep the convolution that writes it out of INT8.")
 @click.option(
@@ -82,7 +85,8 @@ def build_command(
     method: str,
     images: Path | None,
     truth: Path | None,
-    check_phantoms: int,
+    check_phantoms: int | None,
+    calibration_phantoms: int | None,
     high: tuple[str, ...],
     workspace: int,
     threads: int | None,
@@ -103,7 +107,11 @@ def build_command(
         click.echo(line, err=as_json)
 
     pictures = build_pictures(
-        manifest, images, phantoms=check_phantoms, skipped=lambda fault: click.echo(f"skipped: {fault}", err=True)
+        manifest,
+        images,
+        phantoms=check_phantoms,
+        calibration_phantoms=calibration_phantoms,
+        skipped=lambda fault: click.echo(f"skipped: {fault}", err=True),
     )
     if lint_only:
         passed, lines = lint_report(

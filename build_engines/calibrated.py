@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from math import prod
 
 import click
+from onnx import ModelProto
 
 from build_engines.chain_graphs import Graphs, activation_grid, observed_tensors, running
+from build_engines.onnx_check import shapes
 from build_engines.precision import Quantiser, judge_of
 from build_engines.quantize import FLAVOURS
 from build_engines.refine_ranges import refined_ranges
 from build_engines.target import Tell
 from calibration.choose import AUTO, Observed, choose, refined
-from calibration.collect import FIDELITIES, Batch, Batches, collect, exposed
+from calibration.collect import BATCH, FIDELITIES, Batch, Batches, collect, exposed
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable, Origin, TensorRanges
 from edge_sr.artifacts.chain import Chain
 from edge_sr.backends.onnxrt import OnnxRuntime
+
+OBSERVED_BYTES = 512 << 20  # of activations that are looked at in one call
 
 Observations = Mapping[str, Observed]
 """tensor -> what was seen of it."""
@@ -39,7 +44,8 @@ def observe(
     """Every activation that may be quantised, over all pictures, fidelities and steps."""
     wanted = {role: observed_tensors(model) for role, model in graphs.items()}
     seen_through = {role: exposed(model, wanted[role]) for role, model in graphs.items()}
-    with _progress(Batches(pictures.lr, pictures.noise_seeds)) as batches:
+    size = _batch_of(max(_bytes(model, wanted[role]) for role, model in graphs.items()))
+    with _progress(Batches(pictures.lr, pictures.noise_seeds, size=size)) as batches:
         return collect(
             lambda backend: running(chain, seen_through, backend),
             [name for names in wanted.values() for name in names],
@@ -99,6 +105,18 @@ def refine(
             choices = {name: refined(observed[name], grid, *limits) for name, limits in changed.items()}
             table = table.with_choices(kind, choices)
     return table
+
+
+def _batch_of(observed: int) -> int:
+    """Pictures a call. observed: bytes of all that is looked at in one picture, which are in memory at once."""
+    return max(1, min(BATCH, OBSERVED_BYTES // max(observed, 1)))
+
+
+def _bytes(model: ModelProto, tensors: Collection[str]) -> int:
+    """Of these float32 tensors for one picture; those of open sides count as nothing."""
+    known = shapes(model)
+    axes = [known[name].type.tensor_type.shape.dim for name in tensors if name in known]
+    return 4 * sum(prod(axis.dim_value for axis in each[1:]) for each in axes)
 
 
 @contextmanager

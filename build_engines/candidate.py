@@ -14,6 +14,8 @@ import onnx
 from build_engines.accuracy import Verdict, against_truth, judge
 from build_engines.chain_graphs import Graphs, running
 from build_engines.comparison import Answer, answers, compare
+from build_engines.effort import Effort
+from build_engines.macs import effort_of
 from build_engines.target import Compiled, Target, Tell
 from calibration.images import CalibrationImages
 from edge_sr.artifacts.chain import Chain, Networks
@@ -59,6 +61,11 @@ class Workbench:
     folder: Path
     tell: Tell
     truth: np.ndarray | None = field(default=None, repr=False)
+
+    @cached_property
+    def effort(self) -> Effort:
+        """What a picture costs."""
+        return effort_of(self.chain, self.graphs)
 
     def candidate(self, precision: str, graphs: Graphs, *, high: tuple[str, ...] = ()) -> Candidate:
         """Compiled and judged, whatever the verdict."""

@@ -12,7 +12,7 @@ import onnx
 from onnx import ModelProto
 
 from build_engines.compose import PORTS, compose, standalone
-from build_engines.quantize import FLAVOURS, Flavour, grid, placement
+from build_engines.quantize import FLAVOURS, Flavour, grid, placement, single_placements
 from calibration.observers import Grid
 from edge_sr.artifacts.chain import COMPOSED, Chain, Networks
 from edge_sr.backends.base import Backend
@@ -42,14 +42,9 @@ def observed_tensors(model: ModelProto) -> tuple[str, ...]:
     """Every tensor that Q/DQ pairs may be written for, in any flavour, whichever convolutions are kept high."""
     wanted: set[str] = set()
     for flavour in FLAVOURS:
-        whole = placement(model, flavour, ends=True)
-        names = {each.name for each in whole.convolutions}
         # What one by itself needs and all together, any choice of them does.
-        places = [
-            whole,
-            placement(model, flavour),
-            *(placement(model, flavour, high=names - {n}, ends=True) for n in names),
-        ]
+        together = (placement(model, flavour, ends=True), placement(model, flavour))
+        places = (*together, *single_placements(model, flavour))
         wanted |= {name for place in places for name in place.tensors}
     produced = [port.name for port in model.graph.input]
     produced += [name for node in model.graph.node for name in node.output]

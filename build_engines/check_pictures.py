@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from build_engines.effort import Effort
 from calibration.images import CalibrationImages, folder_tiles, phantom_tiles, pick
 from edge_sr.artifacts.manifest import Manifest
 from edge_sr.cli.inputs import SUFFIXES
@@ -17,6 +18,7 @@ from edge_sr.image.radiograph import read_radiograph, to_unit
 
 CALIBRATION_PHANTOMS = 64  # numbers 0 to 63
 CHECK_PHANTOMS = 24
+LEAST_CALIBRATION, LEAST_CHECK = 8, 4  # of a model whose pictures cost much: two of each kind, and one
 FIRST_OF_CHECK = 1000  # number of the first phantom that checks
 LARGEST_CHECKED = 64  # tiles of a folder; as many calibrate
 
@@ -25,25 +27,42 @@ LARGEST_CHECKED = 64  # tiles of a folder; as many calibrate
 class Pictures:
     """Phantoms, and tiles of LR pictures: every other tile calibrates, the rest check; a single one does both.
 
-    check_phantoms, calibration_phantoms: how many. tiles: (n, 1, tile, tile) float32 in [0, 1]. The phantoms are drawn
-    at first use: that takes seconds, and a build whose engine is there already needs none.
+    check_phantoms, calibration_phantoms: how many; None leaves it to what a picture costs. tiles: (n, 1, tile, tile)
+    float32 in [0, 1]. The phantoms are drawn at first use: that takes seconds, and a build whose engine is there already
+    needs none.
     """
 
     manifest: Manifest
     tiles: np.ndarray = field(repr=False)
-    check_phantoms: int = CHECK_PHANTOMS
-    calibration_phantoms: int = CALIBRATION_PHANTOMS
+    check_phantoms: int | None = None
+    calibration_phantoms: int | None = None
+
+    def affordable(self, effort: Effort) -> Pictures:
+        """As many as a build has the time for, where nobody said how many."""
+        check, calibration = self.check_phantoms, self.calibration_phantoms
+        return Pictures(
+            self.manifest,
+            self.tiles[: 2 * effort.of(LARGEST_CHECKED, LEAST_CALIBRATION)],
+            effort.of(CHECK_PHANTOMS, LEAST_CHECK) if check is None else check,
+            effort.of(CALIBRATION_PHANTOMS, LEAST_CALIBRATION) if calibration is None else calibration,
+        )
+
+    def __str__(self) -> str:
+        folder = f", and {len(self.tiles)} tiles" if len(self.tiles) else ""
+        return f"{self.check_phantoms} phantoms check and {self.calibration_phantoms} calibrate{folder}"
 
     @cached_property
     def calibration(self) -> CalibrationImages:
         """For ranges."""
-        return self._with_phantoms(self.tiles[::2], self.calibration_phantoms)
+        count = CALIBRATION_PHANTOMS if self.calibration_phantoms is None else self.calibration_phantoms
+        return self._with_phantoms(self.tiles[::2], count)
 
     @cached_property
     def check(self) -> CalibrationImages:
         """For the gates."""
         tiles = self.tiles[1::2] if len(self.tiles) > 1 else self.tiles
-        return self._with_phantoms(tiles, self.check_phantoms, first=FIRST_OF_CHECK)
+        count = CHECK_PHANTOMS if self.check_phantoms is None else self.check_phantoms
+        return self._with_phantoms(tiles, count, first=FIRST_OF_CHECK)
 
     def _with_phantoms(self, tiles: np.ndarray, count: int, *, first: int = 0) -> CalibrationImages:
         phantoms = phantom_tiles(count, tile=self.manifest.input.tile, scale=self.manifest.scale, first=first)
@@ -54,22 +73,26 @@ def build_pictures(
     manifest: Manifest,
     folder: Path | None = None,
     *,
-    phantoms: int = CHECK_PHANTOMS,
+    phantoms: int | None = None,
+    calibration_phantoms: int | None = None,
     seed: int = 0,
     skipped: Callable[[InputError], None] = lambda fault: None,
 ) -> Pictures:
     """Phantoms, and the tiles of a folder of LR pictures, where there is one.
 
-    phantoms: how many check. skipped: told of each picture that cannot be read. UsageError where nothing is left to
+    phantoms, calibration_phantoms: how many check, and calibrate; see ``Pictures``. skipped: told of each picture that cannot be read. UsageError where nothing is left to
     check on.
     """
     if folder is None:
-        if not phantoms:
+        if phantoms == 0:
             raise UsageError("no picture to check the engine on", expected="--check-phantoms 1 or more, or --images")
-        return Pictures(manifest, phantom_tiles(0, tile=manifest.input.tile, scale=manifest.scale), phantoms)
+        if calibration_phantoms == 0:
+            raise UsageError("no picture to calibrate on", expected="--calibration-phantoms 1 or more, or --images")
+        none = phantom_tiles(0, tile=manifest.input.tile, scale=manifest.scale)
+        return Pictures(manifest, none, phantoms, calibration_phantoms)
     tiles = folder_tiles(folder, tile=manifest.input.tile, seed=seed, skipped=skipped)
     tiles = CalibrationImages.of(pick(tiles, 2 * LARGEST_CHECKED, seed=seed)).lr  # in an order of the tiles alone
-    return Pictures(manifest, tiles, phantoms)
+    return Pictures(manifest, tiles, phantoms, calibration_phantoms)
 
 
 def truth_pictures(folder: Path, manifest: Manifest) -> np.ndarray:

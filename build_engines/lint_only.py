@@ -11,6 +11,7 @@ from build_engines.check_pictures import Pictures
 from build_engines.lint import Finding, as_text, lint, passes
 from build_engines.lint import as_json as finding_json
 from build_engines.lint.tensorrt_versions import VERSIONS
+from build_engines.macs import effort_of
 from build_engines.makers import QUANTISING
 from build_engines.precision import Quantiser, in_fp16
 from build_engines.ranges import ranges_for
@@ -46,7 +47,7 @@ def lint_report(
         found_ranges = ranges_for(
             chain,
             graphs,
-            lambda: pictures.calibration,
+            lambda: pictures.affordable(effort_of(chain, graphs)).calibration,
             table=table,
             anew=recalibrate,
             method=method,

@@ -7,8 +7,19 @@ from math import prod
 import onnx
 from onnx import ModelProto
 
+from build_engines.chain_graphs import Graphs
+from build_engines.effort import Effort
+from build_engines.onnx_check import without_weights
 from build_engines.quantize import OUT_AXIS
+from edge_sr.artifacts.chain import Chain
 from edge_sr.errors import UsageError
+
+
+def effort_of(chain: Chain, graphs: Graphs) -> Effort:
+    """What a picture costs. graphs: of the chain, in float."""
+    runs = {"denoiser": chain.steps}  # of a network that stands alone, in one picture
+    costs = ((macs(model), runs.get(role, 1)) for role, model in graphs.items())
+    return Effort({name: count * cost for each, count in costs for name, cost in each.items()})
 
 
 def macs(model: ModelProto) -> dict[str, int]:
@@ -16,9 +27,7 @@ def macs(model: ModelProto) -> dict[str, int]:
 
     model: a float graph, its weights initializers. UsageError where it leaves open more than the batch.
     """
-    single = ModelProto()
-    single.CopyFrom(model)
-    del single.graph.value_info[:]  # inferred again, from a batch of one
+    single = without_weights(model)  # inferred again, from a batch of one
     for port in (*single.graph.input, *single.graph.output):
         axes = port.type.tensor_type.shape.dim
         if axes and axes[0].dim_param:
@@ -28,7 +37,7 @@ def macs(model: ModelProto) -> dict[str, int]:
         value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim][2:]  # 0 where left open
         for value in (*graph.input, *graph.value_info, *graph.output)
     }
-    weights = {tensor.name: prod(tensor.dims) for tensor in graph.initializer}
+    weights = {tensor.name: prod(tensor.dims) for tensor in model.graph.initializer}
     costs = {}
     for node in graph.node:
         if node.op_type in OUT_AXIS and node.input[1] in weights:

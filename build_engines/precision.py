@@ -66,6 +66,15 @@ class Quantiser:
         return tuple(each.name for model in self.plain.values() for each in self._places(model).convolutions)
 
     @property
+    def by_weight(self) -> dict[str, tuple[str, ...]]:
+        """Weight -> the convolutions that have it: where steps are unrolled, one a step."""
+        found: dict[str, list[str]] = {}
+        for model in self.plain.values():
+            for each in self._places(model).convolutions:
+                found.setdefault(each.weight, []).append(each.name)
+        return {weight: tuple(names) for weight, names in found.items()}
+
+    @property
     def tensors(self) -> tuple[str, ...]:
         """Those whose ranges decide where no convolution is kept high, in the order of the graphs."""
         return tuple(name for model in self.plain.values() for name in self._places(model).tensors)

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
-import onnx
 from onnx import ModelProto, NodeProto, TensorProto
 
+from build_engines.onnx_check import shapes
 from build_engines.quantize.placement import network_of
 from calibration.collect import Batch, ObservedSession, Observer, Open
 from edge_sr.backends.base import Backend
@@ -42,11 +42,12 @@ def _part(node: NodeProto) -> str:
 
 def put_out(model: ModelProto, tensors: Collection[str]) -> ModelProto:
     """The graph with the named tensors as further outputs, as far as it has them, in float32 or FP16."""
-    inferred = onnx.shape_inference.infer_shapes(model)
-    graph = inferred.graph
-    known = {value.name: value for value in graph.value_info if value.type.tensor_type.elem_type in FLOATS}
-    graph.output.extend(known[name] for name in tensors if name in known)
-    return inferred
+    known = {name: value for name, value in shapes(model).items() if value.type.tensor_type.elem_type in FLOATS}
+    ports = {port.name for port in model.graph.output}
+    more = ModelProto()
+    more.CopyFrom(model)
+    more.graph.output.extend(known[name] for name in tensors if name in known and name not in ports)
+    return more
 
 
 def recorded_feeds(

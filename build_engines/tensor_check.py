@@ -33,7 +33,8 @@ def check_tensors(bench: Workbench, candidate: Candidate) -> dict[str, list[Tens
     Stages are compared in ONNX Runtime whatever the target: an engine does not put them out.
     """
     backend = judge_of(bench.target.flavour)
-    batches = Batches(bench.pictures.lr[:PICTURES], bench.pictures.noise_seeds[:PICTURES], size=1)
+    count = bench.effort.of(PICTURES)
+    batches = Batches(bench.pictures.lr[:count], bench.pictures.noise_seeds[:count], size=1)
     feeds = recorded_feeds(lambda observer: running(bench.chain, bench.graphs, observer), batches, backend=backend)
     rows = {}
     for role, graph in bench.graphs.items():

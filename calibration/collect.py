@@ -130,9 +130,11 @@ class ObservedSession:
 
 def exposed(model: ModelProto, tensors: Collection[str]) -> ModelProto:
     """The graph with the named tensors as further outputs; UsageError where there is no such float32 tensor."""
-    inferred = onnx.shape_inference.infer_shapes(model)
-    graph = inferred.graph
-    types = {value.name: value.type.tensor_type.elem_type for value in [*graph.value_info, *graph.input, *graph.output]}
+    more = ModelProto()
+    more.CopyFrom(model)
+    if not set(tensors) <= _types(more).keys():
+        more = onnx.shape_inference.infer_shapes(more)  # copies the weights a few times over
+    graph, types = more.graph, _types(more)
     ports = {port.name for port in [*graph.input, *graph.output]}
     for name in tensors:
         if types.get(name) != TensorProto.FLOAT:
@@ -140,4 +142,9 @@ def exposed(model: ModelProto, tensors: Collection[str]) -> ModelProto:
             raise UsageError(what, where=name, expected="an activation of the graph")
         if name not in ports:
             graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    return inferred
+    return more
+
+
+def _types(model: ModelProto) -> dict[str, int]:
+    graph = model.graph
+    return {value.name: value.type.tensor_type.elem_type for value in [*graph.value_info, *graph.input, *graph.output]}

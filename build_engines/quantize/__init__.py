@@ -10,7 +10,15 @@ runs. Plain onnx, no PyTorch.
 from __future__ import annotations
 
 from build_engines.quantize.grid import FLAVOURS, WEIGHT_LEVELS, Flavour, grid, weight_grid
-from build_engines.quantize.placement import OUT_AXIS, Convolution, Placement, Ranges, Reader, placement
+from build_engines.quantize.placement import (
+    OUT_AXIS,
+    Convolution,
+    Placement,
+    Ranges,
+    Reader,
+    placement,
+    single_placements,
+)
 from build_engines.quantize.write import insert_qdq
 
 __all__ = [
@@ -25,5 +33,6 @@ __all__ = [
     "grid",
     "insert_qdq",
     "placement",
+    "single_placements",
     "weight_grid",
 ]

@@ -112,8 +112,17 @@ def placement(model: ModelProto, flavour: str, *, high: Collection[str] = (), en
         raise UsageError(f"no such flavour: {flavour}", expected=" or ".join(FLAVOURS))
     graph = _Wiring(model)
     graph.check_known(high)
-    places = _Places(graph, FLAVOURS[flavour])
-    return places.of([n for n in graph.inner(ends=ends) if not {n.output[0], n.input[1]} & set(high)])
+    left_out = set(high)
+    return _Places(graph, FLAVOURS[flavour]).of(
+        [n for n in graph.inner(ends=ends) if not {n.output[0], n.input[1]} & left_out]
+    )
+
+
+def single_placements(model: ModelProto, flavour: str) -> Iterator[Placement]:
+    """The places where one convolution alone is quantised, for each in turn, first and last ones too."""
+    graph = _Wiring(model)
+    for node in graph.inner(ends=True):
+        yield _Places(graph, FLAVOURS[flavour]).of([node])
 
 
 class _Wiring:

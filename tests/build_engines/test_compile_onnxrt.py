@@ -10,9 +10,8 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="graphs are written with onnx")
 pytest.importorskip("onnxruntime", reason="engines are of ONNX Runtime")
 
-from build_engines.compile_onnxrt import ANY_BATCH  # noqa: E402
+from build_engines.compile_onnxrt import ANY_BATCH, OnnxRuntimeTarget  # noqa: E402
 from build_engines.target import Target  # noqa: E402
-from build_engines.targets import target_of  # noqa: E402
 from edge_sr.artifacts.bundle import Bundle  # noqa: E402
 from edge_sr.artifacts.engine_key import machine_for  # noqa: E402
 from edge_sr.backends.onnxrt import OnnxRuntime  # noqa: E402
@@ -25,7 +24,7 @@ LR = np.random.default_rng(0).random((3, 1, 64, 64), np.float32)
 
 @pytest.fixture
 def target() -> Target:
-    return target_of("onnxruntime", threads=1)
+    return OnnxRuntimeTarget(OnnxRuntime(1, spinning=False))
 
 
 def silent(line: str) -> None: ...

@@ -14,11 +14,12 @@ pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 from build_engines import makers  # noqa: E402
 from build_engines.candidate import Candidate, Workbench, workbench  # noqa: E402
 from build_engines.chain_graphs import Graphs, float_graphs  # noqa: E402
+from build_engines.compile_onnxrt import OnnxRuntimeTarget  # noqa: E402
 from build_engines.makers import MAKERS, Wish, make_auto, make_fp16, make_fp32  # noqa: E402
-from build_engines.targets import target_of  # noqa: E402
 from edge_sr.artifacts.bundle import Bundle  # noqa: E402
 from edge_sr.artifacts.chain import Chain, chain_of  # noqa: E402
 from edge_sr.artifacts.engine_key import PRECISIONS  # noqa: E402
+from edge_sr.backends.onnxrt import OnnxRuntime  # noqa: E402
 from edge_sr.errors import AccuracyError, UsageError  # noqa: E402
 from tests.build_engines.sr_models import pictures  # noqa: E402
 from tests.build_engines.test_ranges import table_for  # noqa: E402
@@ -37,19 +38,19 @@ def told() -> list[str]:
 @pytest.fixture
 def bench(chain: Chain, told: list[str], tmp_path: Path, quick: None) -> Iterator[Workbench]:
     graphs = float_graphs(chain)
-    target = target_of("onnxruntime", threads=1)
+    target = OnnxRuntimeTarget(OnnxRuntime(1, spinning=False))
     with workbench(chain, target, graphs, pictures(1), folder=tmp_path, tell=told.append, threads=1) as bench:
         yield bench
 
 
 def spoilt(graphs: Graphs) -> Graphs:
-    """The tiny bundle's graph with a tenth of the latents that became a third: 30 dB or so."""
+    """The graph with its picture a tenth darker."""
     model = onnx.ModelProto()
     model.CopyFrom(graphs["upscale"])
-    for tensor in model.graph.initializer:
-        value = onnx.numpy_helper.to_array(tensor)
-        if value.size == 1 and np.allclose(value, 0.1):
-            tensor.CopyFrom(onnx.numpy_helper.from_array(np.full_like(value, 0.3), tensor.name))
+    (last,) = (node for node in model.graph.node if "sr" in node.output)
+    last.output[0] = "right"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32([0.9]), "dark"))
+    model.graph.node.append(onnx.helper.make_node("Mul", ["right", "dark"], ["sr"]))
     return {"upscale": model}
 
 

@@ -13,18 +13,19 @@ pytest.importorskip("polygraphy", reason="the comparison is Polygraphy's")
 
 from build_engines.candidate import workbench  # noqa: E402
 from build_engines.chain_graphs import float_graphs  # noqa: E402
+from build_engines.compile_onnxrt import OnnxRuntimeTarget  # noqa: E402
 from build_engines.polygraphy_check import TensorError  # noqa: E402
 from build_engines.precision import in_fp16  # noqa: E402
-from build_engines.targets import target_of  # noqa: E402
 from build_engines.tensor_check import as_json, check_tensors  # noqa: E402
 from edge_sr.artifacts.bundle import Bundle  # noqa: E402
 from edge_sr.artifacts.chain import Chain, chain_of  # noqa: E402
+from edge_sr.backends.onnxrt import OnnxRuntime  # noqa: E402
 from tests.build_engines.sr_models import pictures  # noqa: E402
 
 
 def rows_of(chain: Chain, folder: Path) -> dict[str, list[TensorError]]:
     graphs = float_graphs(chain)
-    target = target_of("onnxruntime", threads=1)
+    target = OnnxRuntimeTarget(OnnxRuntime(1, spinning=False))
     with workbench(chain, target, graphs, pictures(1), folder=folder, tell=lambda line: None, threads=1) as bench:
         return check_tensors(bench, bench.candidate("fp16", in_fp16(graphs)))
 
