@@ -36,8 +36,9 @@ EXTRAS = {
     ],
     "build": ["onnx>=1.16", "onnx-graphsurgeon>=0.5.2", "polygraphy>=0.49.9"],
     # tensorrt itself comes with JetPack by apt (python3-libnvinfer), never from pip. pycuda is compiled on the board,
-    # against the board's CUDA; jetson-stats reads the power rails.
-    "jetson": ["jetson-stats", "pycuda"],
+    # against the board's CUDA; cuda-python captures CUDA graphs; jetson-stats reads the power rails.
+    "jetson": ["cuda-python", "jetson-stats", "pycuda"],
+    "gpu": ["cuda-python", "pycuda", "tensorrt"],  # a discrete GPU
     "host": [
         "diffusers>=0.30",
         "matplotlib>=3.8",

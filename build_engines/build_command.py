@@ -62,7 +62,12 @@ from edge_sr.cli.lazy_group import examples
     type=click.IntRange(0, 1000),
     help=f"And to find ranges on, where no table fits.  [default: {CALIBRATION_PHANTOMS}, likewise]",
 )
-@click.option("--high", multiple=True, metavar="TENSOR", help="Keep the convolution that writes it out of INT8.")
+@click.option(
+    "--high",
+    multiple=True,
+    metavar="TENSOR",
+    help="Keep the convolution that writes it, or has it as weight, out of INT8.",
+)
 @click.option(
     "--workspace", type=click.IntRange(min=1), default=1024, show_default=True, help="MiB that TensorRT may use."
 )

@@ -28,8 +28,8 @@ class Pictures:
     """Phantoms, and tiles of LR pictures: every other tile calibrates, the rest check; a single one does both.
 
     check_phantoms, calibration_phantoms: how many; None leaves it to what a picture costs. tiles: (n, 1, tile, tile)
-    float32 in [0, 1]. The phantoms are drawn at first use: that takes seconds, and a build whose engine is there already
-    needs none.
+    float32 in [0, 1]. The phantoms are drawn at first use: that takes seconds, and a build whose engine is there
+    already needs none.
     """
 
     manifest: Manifest
@@ -80,8 +80,8 @@ def build_pictures(
 ) -> Pictures:
     """Phantoms, and the tiles of a folder of LR pictures, where there is one.
 
-    phantoms, calibration_phantoms: how many check, and calibrate; see ``Pictures``. skipped: told of each picture that cannot be read. UsageError where nothing is left to
-    check on.
+    phantoms, calibration_phantoms: how many check, and how many calibrate; see ``Pictures``. skipped: told of each
+    picture that cannot be read. UsageError where nothing is left to check or to calibrate on.
     """
     if folder is None:
         if phantoms == 0:

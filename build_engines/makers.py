@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from build_engines.accuracy import Verdict
+from build_engines.accuracy import FIDELITIES, Verdict
 from build_engines.candidate import Candidate, Workbench
 from build_engines.chain_graphs import running
 from build_engines.local_error import local_errors, probed
-from build_engines.macs import macs
+from build_engines.macs import effort_of
 from build_engines.pairs import sharing
 from build_engines.precision import Quantiser, in_fp16, judge_of
 from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
@@ -25,6 +25,8 @@ from edge_sr.models.base import SRModel
 
 JUDGES = 6  # pictures that convolutions are compared on: enough to rank them
 SUSPECT_JUDGES = 3
+HALF_NOISE = (0.5,)  # the fidelity at which convolutions are compared where pictures cost much
+MOST_JUDGED = 128  # convolutions that are judged one by one; 25 unrolled steps have hundreds
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def make_fp16(bench: Workbench, wish: Wish) -> Made:
 
 def make_int8(bench: Workbench, wish: Wish) -> Made:
     quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour)
+    wish = replace(wish, high=quantiser.named(wish.high))
     candidate = bench.candidate("int8", quantiser.graphs(wish.high), high=wish.high)
     if not candidate.verdict.passed:
         raise _blamed(bench, quantiser, wish, candidate.verdict).error(_name(bench, "int8"))
@@ -72,6 +75,7 @@ def make_int8(bench: Workbench, wish: Wish) -> Made:
 def make_auto(bench: Workbench, wish: Wish) -> Made:
     """The fastest of float32, FP16 and INT8 whose gates hold, INT8 with as little kept high as that takes."""
     quantiser = Quantiser.of(bench.graphs, wish.ranges, bench.target.flavour)
+    wish = replace(wish, high=quantiser.named(wish.high))
     high, files = _least_high(bench, quantiser, wish)
     tried = {"fp32": bench.candidate("fp32", bench.graphs)}
     try:
@@ -128,25 +132,43 @@ def _quantised(bench: Workbench, quantiser: Quantiser, wish: Wish) -> Quantised:
 
 def _least_high(bench: Workbench, quantiser: Quantiser, wish: Wish) -> tuple[tuple[str, ...], dict[str, bytes]]:
     """What to keep out of INT8, and the record and plot of how that was found."""
-    names = [name for name in quantiser.convolutions if name not in wish.high]
-    quantised, pictures = _quantised(bench, quantiser, wish), _some(bench.pictures, JUDGES)
-    bench.tell(f"sensitivity: each of {len(names)} convolutions in INT8 by itself, on {len(pictures.lr)} pictures")
-    found = sensitivities(names, quantised, bench.reference, pictures)
-    runs = {"denoiser": bench.chain.steps}  # of a staged network in one picture
-    costs = {name: cost * runs.get(r, 1) for r, model in quantiser.plain.items() for name, cost in macs(model).items()}
-    chosen = cheapest(found, costs, quantised, bench.reference, pictures)
+    members = _judged_together(quantiser, wish)
+    quantised = _together(_quantised(bench, quantiser, wish), members)
+    pictures = _some(bench.pictures, bench.effort.of(JUDGES))
+    fidelities = FIDELITIES if bench.effort.full else HALF_NOISE
+    every = "weights, at all steps at once," if len(members) < len(quantiser.convolutions) else "convolutions"
+    asked = f"{len(pictures.lr)} pictures at fidelity {', '.join(f'{each:g}' for each in fidelities)}"
+    bench.tell(f"sensitivity: each of {len(members)} {every} in INT8 by itself, on {asked}")
+    found = sensitivities(list(members), quantised, bench.reference, pictures, fidelities)
+    of_one = effort_of(bench.chain, quantiser.plain).macs
+    costs = {name: sum(of_one[each] for each in names) for name, names in members.items()}
+    chosen = cheapest(found, costs, quantised, bench.reference, _some(bench.pictures, JUDGES))
     for line in table_text(found, costs, high=chosen.high).splitlines():
         bench.tell(f"  {line}")
     record = json.dumps(to_json(found, costs, chosen), indent=1) + "\n"
     plot = sensitivity_plot(found, costs, high=chosen.high, title=_name(bench, "int8"))
     files = {"sensitivity.json": record.encode(), "sensitivity.svg": plot.encode()}
-    return (*wish.high, *chosen.high), files
+    return (*wish.high, *(each for name in chosen.high for each in members[name])), files
+
+
+def _judged_together(quantiser: Quantiser, wish: Wish) -> dict[str, tuple[str, ...]]:
+    """Name -> the convolutions that it stands for: one by itself, or where there are very many all of one weight."""
+    rest = [name for name in quantiser.convolutions if name not in wish.high]
+    if len(rest) <= MOST_JUDGED:
+        return {name: (name,) for name in rest}
+    shared = {weight: tuple(n for n in names if n not in wish.high) for weight, names in quantiser.by_weight.items()}
+    return {weight: names for weight, names in shared.items() if names}
+
+
+def _together(quantised: Quantised, members: Mapping[str, tuple[str, ...]]) -> Quantised:
+    """The same, asked by the names of ``members``."""
+    return lambda high: quantised(frozenset(each for name in high for each in members[name]))
 
 
 def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict) -> Verdict:
     """With the layers that hurt and what would help."""
     bench.tell("the gates do not hold; looking for the layers that hurt")
-    pictures = _some(bench.pictures, SUSPECT_JUDGES)
+    pictures = _some(bench.pictures, bench.effort.of(SUSPECT_JUDGES))
     paired = quantiser.paired(wish.high)
     probes = {role: probed(quantiser.base[role], graph) for role, graph in paired.items()}
     local_db = local_errors(

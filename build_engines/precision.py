@@ -79,8 +79,19 @@ class Quantiser:
         """Those whose ranges decide where no convolution is kept high, in the order of the graphs."""
         return tuple(name for model in self.plain.values() for name in self._places(model).tensors)
 
+    def named(self, high: Collection[str]) -> tuple[str, ...]:
+        """The convolutions that write these tensors or, at all steps, have these weights.
+
+        UsageError where there is no such one in INT8.
+        """
+        known = self.by_weight
+        known |= {name: (name,) for names in known.values() for name in names}
+        if unknown := sorted(set(high) - known.keys()):
+            raise UsageError(f"no INT8 convolution writes {unknown[0]}", where="--high", expected=self.convolutions[0])
+        return tuple(dict.fromkeys(name for each in high for name in known[each]))
+
     def graphs(self, high: Collection[str] = ()) -> dict[str, ModelProto]:
-        """high: convolutions of any of the graphs, by the tensor they write. UsageError where there is no such one."""
+        """high: convolutions of any of the graphs, see ``named``."""
         paired = self.paired(high)
         if self.flavour == "onnxruntime":
             return {role: after_quantizing(model) for role, model in paired.items()}
@@ -88,10 +99,9 @@ class Quantiser:
 
     def paired(self, high: Collection[str] = ()) -> dict[str, ModelProto]:
         """The same before the runtime's own rewrites: every quantised convolution stands between its pairs."""
-        if unknown := sorted(set(high) - set(self.convolutions)):
-            raise UsageError(f"no INT8 convolution writes {unknown[0]}", where="--high", expected=self.convolutions[0])
+        names = self.named(high)
         return {
-            role: insert_qdq(self.base[role], self.ranges, self._places(model, high))
+            role: insert_qdq(self.base[role], self.ranges, self._places(model, names))
             for role, model in self.plain.items()
         }
 

@@ -14,7 +14,7 @@ from edge_sr.backends.base import Backend
 from edge_sr.errors import UsageError
 from edge_sr.models.base import SRModel
 from edge_sr.models.bicubic import Bicubic
-from edge_sr.models.engines import choose
+from edge_sr.models.engines import AUTO, choose
 from edge_sr.models.latent_diffusion import LatentDiffusion
 
 FAMILIES: dict[str, Callable[..., SRModel]] = {"latent_diffusion": LatentDiffusion}
@@ -38,6 +38,8 @@ def load_model(
     """
     if str(name_or_path) == "bicubic":
         _refuse_diffusion_options(sampler, steps)
+        if precision not in (AUTO, "fp32"):
+            raise UsageError("bicubic has no engines", where=f"--precision {precision}", hint="leave it out")
         return Bicubic()
     bundle = Bundle.open(_bundle_folder(name_or_path))
     chain = chain_of(bundle, sampler=sampler, steps=steps)

@@ -19,8 +19,6 @@ from edge_sr.errors import EnvironmentFault
 
 AUTO = "auto"
 CHOICES = (AUTO, "fp32", "fp16", "int8")
-
-
 BACKENDS = ("tensorrt", "onnxruntime")
 
 Note = Callable[[str], None]

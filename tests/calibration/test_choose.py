@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calibration.choose import METHOD_CHOICES, Observed, choose
+from calibration.choose import METHOD_CHOICES, REFINED, Observed, choose, refined
 from calibration.observers import METHODS
 from edge_sr.errors import UsageError
 from tests.calibration.test_observers import GRIDS
@@ -83,3 +83,13 @@ def test_a_single_picture_is_enough() -> None:
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(UsageError, match="no such method: median; expected auto, minmax"):
         choose(observed(np.ones(1), np.ones(1)), ASYMMETRIC, "median")
+
+
+def test_a_refined_range_is_kept_and_its_error_measured() -> None:
+    values = RNG.laplace(size=2000)
+    seen = observed(values[::2], values[1::2])
+    whole = choose(seen, ASYMMETRIC, "minmax")
+    same = refined(seen, ASYMMETRIC, whole.low, whole.high)
+    assert (same.method, same.low, same.high) == (REFINED, whole.low, whole.high)
+    assert same.error == whole.error
+    assert refined(seen, ASYMMETRIC, whole.low / 8, whole.high / 8).error > 2 * whole.error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.choose import Choice, Observed, choose
+from calibration.choose import REFINED, Choice, Observed, choose
 from calibration.table import CalibrationTable, Origin, TensorRanges, read_table, rounded
 from edge_sr.errors import IntegrityError, UsageError
 from tests.calibration.test_observers import GRIDS
@@ -63,6 +63,28 @@ def test_ranges_of_either_grid(table: CalibrationTable) -> None:
     for name, (low, high) in symmetric.items():
         assert low == -high
         assert -table.tensors[name].symmetric.low == high
+
+
+def test_other_ranges_for_some_tensors_of_one_kind_of_grid(table: CalibrationTable, tmp_path: Path) -> None:
+    changed = table.with_choices("symmetric", {"denoiser0/cat": Choice(REFINED, -2.5, 2.5, 1 / 3)})
+    before, after = table.tensors["denoiser0/cat"], changed.tensors["denoiser0/cat"]
+    assert after == replace(before, symmetric=Choice(REFINED, -2.5, 2.5, 0.3333))
+    assert list(changed.tensors) == list(table.tensors)
+    other = table.with_choices("asymmetric", {"denoiser1/cat": Choice(REFINED, -1.0, 2.0, 0.5)})
+    assert other.ranges(symmetric=False)["denoiser1/cat"] == (-1.0, 2.0)
+    assert other.ranges(symmetric=True) == table.ranges(symmetric=True)
+    changed.write(tmp_path / "changed.json")
+    assert read_table(tmp_path / "changed.json") == changed
+
+
+def test_the_file_is_its_bytes(table: CalibrationTable, written: Path) -> None:
+    assert written.read_bytes() == table.to_bytes()
+
+
+def test_what_was_found_harmless_is_read_back(table: CalibrationTable, tmp_path: Path) -> None:
+    bearing = replace(table, harmless=("encoder/conv2d", "decoder/conv2d_9"))
+    bearing.write(tmp_path / "bearing.json")
+    assert read_table(tmp_path / "bearing.json") == bearing
 
 
 def test_numbers_are_float32_in_few_digits() -> None:
@@ -134,6 +156,7 @@ def spoiled(written: Path, spoil: Callable[[dict], object]) -> Path:
         (lambda r: r.update(method="median"), "method: got 'median'"),
         (lambda r: r.update(fidelities=[]), r"fidelities: got \[\]"),
         (lambda r: r.update(fidelities=[2]), r"fidelities: got \[2\]"),
+        (lambda r: r.update(harmless=[1]), r"harmless: got \[1\]; expected a list of names of tensors"),
         (lambda r: r.update(tensors=[]), r"tensors: got \[\]; expected a JSON object"),
         (lambda r: r["tensors"]["encoder/relu"].pop("max"), "tensors.encoder/relu.max: field is missing"),
         (lambda r: r["tensors"]["encoder/relu"].update(max=-1), "tensors.encoder/relu.max: got -1"),

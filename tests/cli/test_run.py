@@ -11,10 +11,11 @@ from PIL import Image
 
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.cli import run as run_module
-from edge_sr.cli.run import SAMPLERS
+from edge_sr.cli.run import PRECISIONS, SAMPLERS
 from edge_sr.diffusion import samplers
 from edge_sr.image.consistency import lr_rmse
 from edge_sr.image.png import read_text, write_png
+from edge_sr.models import engines
 from tests.conftest import RunCli
 
 
@@ -140,8 +141,23 @@ def test_a_bar_is_shown_on_a_terminal_alone(
         assert shown.out == "" and ("edge-sr" in shown.err) == terminal
 
 
-def test_the_samplers_offered_are_those_there_are() -> None:
-    assert SAMPLERS == samplers.SAMPLERS
+def test_the_samplers_and_precisions_offered_are_those_there_are() -> None:
+    assert SAMPLERS == samplers.SAMPLERS and PRECISIONS == engines.CHOICES
+
+
+def test_without_an_engine_it_says_how_to_get_one(cli: RunCli, chest: Path, tiny: Bundle) -> None:
+    result = cli("run", chest, "--model", tiny.folder)
+    assert "no engine: the bundle's own networks, in fp32; try: edge-sr build" in result.stdout
+    record = json.loads(read_text(chest.with_name("chest_x4.png"))["edge-sr"])
+    assert (record["precision"], record["engine"], record["engine_sha256"]) == ("fp32", None, None)
+    again = cli("run", chest, "-o", "int8.png", "--model", tiny.folder, "--precision", "int8")
+    assert again.exit_code == 3
+    assert f"try: edge-sr build {tiny.folder} --precision int8" in again.stderr
+    assert not Path("int8.png").exists()
+
+
+def test_a_model_that_has_no_engines_says_nothing_of_them(cli: RunCli, chest: Path) -> None:
+    assert "engine" not in cli("run", chest, "--model", "bicubic").stdout
 
 
 def test_help_ends_in_examples(cli: RunCli) -> None:

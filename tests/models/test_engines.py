@@ -11,11 +11,11 @@ import pytest
 from edge_sr.artifacts.bundle import Bundle, default_bundle, file_sha256
 from edge_sr.artifacts.chain import Chain, Networks, chain_of
 from edge_sr.artifacts.engine_entry import Entry
-from edge_sr.artifacts.engine_key import EngineKey
+from edge_sr.artifacts.engine_key import EngineKey, Machine
 from edge_sr.artifacts.engine_manifest import MANIFEST
 from edge_sr.errors import EnvironmentFault
 from edge_sr.models import engines
-from edge_sr.models.engines import build_command, choose_networks
+from edge_sr.models.engines import build_command, choose, choose_networks
 from tests.engine_entries import KEY, MACHINE, manifest_of, put
 
 
@@ -93,7 +93,7 @@ def test_a_damaged_engine_is_told_and_the_next_one_taken(chain: Chain, key: Engi
 
 @pytest.mark.parametrize(
     "other",
-    [{"chain_sha256": "d" * 64}, {"backend_version": "1.30.0"}, {"instructions": ("avx2",)}, {"build_version": 0}],
+    [{"chain_sha256": "d" * 64}, {"backend_version": "1.30.0"}, {"instructions": ("avx2",)}, {"build_version": 2}],
 )
 def test_an_engine_of_something_else_is_none(
     chain: Chain, key: EngineKey, engine_cache: Path, other: dict[str, object]
@@ -120,3 +120,58 @@ def test_the_command_names_what_differs_from_the_defaults(fake: Bundle) -> None:
     words = ["--precision", "fp16", "--sampler", "ddpm", "--steps", "7"]
     spaced = chain_of(replace(fake, folder=Path("/my models/chest")), sampler="ddpm", steps=7)
     assert shlex.split(build_command(spaced, "fp16")) == ["edge-sr", "build", "/my models/chest", *words]
+
+
+# Among backends.
+
+GPU = Machine("tensorrt", "10.3.0, CUDA 12.6", "A board", (), "8.7", 8)
+
+
+@pytest.fixture
+def both(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Chain:
+    """The chain on a machine with ONNX Runtime and a GPU."""
+    backends = {"onnxruntime": Backend(), "tensorrt": Backend(GPU.backend, GPU.backend_version)}
+    machines = {"onnxruntime": MACHINE, "tensorrt": GPU}
+    monkeypatch.setattr(engines, "machine_for", lambda backend, facts: machines[backend.name])
+    monkeypatch.setattr(engines, "OnnxRuntime", lambda threads: backends["onnxruntime"])
+    monkeypatch.setattr(engines, "_tensorrt", lambda: backends["tensorrt"])
+    return chain
+
+
+def put_both(chain: Chain, cache: Path, *, on_gpu: float) -> None:
+    """An engine that is twice as fast on the CPU, and one for the GPU."""
+    key = replace(KEY, chain_sha256=chain.sha256)
+    put(cache, manifest_of(key, speedup=2.0))
+    put(cache, manifest_of(key.on(GPU), speedup=on_gpu))
+
+
+@pytest.mark.parametrize(("on_gpu", "taken"), [(9.0, "tensorrt"), (1.5, "onnxruntime")])
+def test_the_backend_of_the_fastest_engine_is_taken(both: Chain, engine_cache: Path, on_gpu: float, taken: str) -> None:
+    put_both(both, engine_cache, on_gpu=on_gpu)
+    assert choose(both).backend.name == taken
+    for asked in ("onnxruntime", "tensorrt"):
+        chosen = choose(both, backend=asked)
+        assert chosen.backend.name == asked and f"-{asked}-" in chosen.networks.engine
+
+
+def test_a_gpu_that_is_gone_is_told_and_the_cpu_taken(
+    both: Chain, engine_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone() -> None:
+        raise EnvironmentFault("no CUDA device")
+
+    put_both(both, engine_cache, on_gpu=9.0)
+    monkeypatch.setattr(engines, "_tensorrt", gone)
+    told: list[str] = []
+    assert choose(both, note=told.append).backend.name == "onnxruntime"
+    assert told == ["its TensorRT engines are not used: no CUDA device"]
+    with pytest.raises(EnvironmentFault, match="no CUDA device"):
+        choose(both, backend="tensorrt")
+
+
+def test_the_gpu_is_not_asked_where_no_engine_is_for_it(both: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(engines, "_tensorrt", asked)
+    assert choose(both).networks == Networks.of_bundle(both)

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from edge_sr.artifacts.bundle import Bundle
-from edge_sr.errors import IntegrityError, UsageError
+from edge_sr.artifacts.chain import chain_of
+from edge_sr.artifacts.engine_entry import Entry
+from edge_sr.artifacts.engine_key import machine_for
+from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.device.facts import read_facts
+from edge_sr.errors import EnvironmentFault, IntegrityError, UsageError
 from edge_sr.models import load_model
+from tests.engine_entries import KEY, manifest_of, put
 
 
 def test_bicubic_needs_no_bundle() -> None:
@@ -35,3 +42,35 @@ def test_an_unknown_name_is_a_usage_error(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match=r"manifest\.json"):
         load_model(tmp_path)
+
+
+@pytest.fixture
+def int8(tiny: Bundle, engine_cache: Path) -> Entry:
+    """An engine of the tiny bundle for this machine, which nothing could run."""
+    machine = machine_for(OnnxRuntime(), read_facts())
+    return put(engine_cache, manifest_of(replace(KEY, chain_sha256=chain_of(tiny).sha256, **asdict(machine))))
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8"])
+def test_an_engine_is_taken_where_it_is_asked_for(tiny: Bundle, int8: Entry, precision: str) -> None:
+    with load_model(tiny.folder, precision=precision) as model:
+        provenance = model.provenance
+    assert (provenance["precision"], provenance["engine"]) == ("int8", int8.name)
+
+
+def test_unless_asked_for_it_is_float32(tiny: Bundle, int8: Entry) -> None:
+    with load_model(tiny.folder) as model:
+        assert (model.provenance["precision"], model.provenance["engine"]) == ("fp32", None)
+
+
+def test_an_engine_that_is_not_there_is_a_fault_of_the_machine(tiny: Bundle, int8: Entry) -> None:
+    with pytest.raises(EnvironmentFault, match="no fp16 engine of this model"):
+        load_model(tiny.folder, precision="fp16")
+    with pytest.raises(EnvironmentFault, match="no int8 engine of this model"):
+        load_model(tiny.folder, precision="int8", steps=2)
+
+
+def test_bicubic_has_no_engines() -> None:
+    assert load_model("bicubic", precision="auto").scale == 4
+    with pytest.raises(UsageError, match="--precision int8: bicubic has no engines"):
+        load_model("bicubic", precision="int8")

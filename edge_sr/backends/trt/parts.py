@@ -16,12 +16,13 @@ from edge_sr.errors import DeviceLost
 
 
 class Parts:
-    """log, engine, streams, slots: in this order they come, and the other way round they go."""
+    """log, runtime, engine, streams, slots: in this order they come, and the other way round they go."""
 
     def __init__(self, gpu: Gpu) -> None:
         self.gpu = gpu
         self.said = Messages()
         self.log: Any = None
+        self.runtime: Any = None
         self.engine: Any = None
         self.streams: Streams | None = None
         self.slots: list[Slot] = []
@@ -29,7 +30,8 @@ class Parts:
     def open(self, library: ModuleType, artifact: Path) -> None:
         """Inside ``with gpu``."""
         self.log = make_log(library, self.said)
-        self.engine = load_engine(library, self.log, self.said, artifact)
+        self.runtime = library.Runtime(self.log)
+        self.engine = load_engine(library, self.runtime, self.said, artifact)
         self.streams = Streams(self.gpu.cuda)
 
     def add_slot(self, ports: tuple[Port, ...], *, zero_copy: bool, graphs: ModuleType | None) -> None:
@@ -61,7 +63,10 @@ class Parts:
             slot.release()
         if self.streams is not None:
             self.streams.release()
-        self.streams = self.engine = self.log = None
+        self.streams = None
+        self.engine = None
+        self.runtime = None
+        self.log = None
 
 
 def forget_frames(error: BaseException | None) -> None:

@@ -34,9 +34,8 @@ class Port:
         return TensorSpec(self.name, tuple("N" if axis == -1 else axis for axis in self.shape), self.dtype.name)
 
 
-def load_engine(trt: ModuleType, log: Any, said: Messages, artifact: Path) -> Any:
-    """The engine. IntegrityError where TensorRT does not take the file."""
-    runtime = trt.Runtime(log)
+def load_engine(trt: ModuleType, runtime: trt.Runtime, said: Messages, artifact: Path) -> Any:
+    """The engine, which the runtime must outlive. IntegrityError where TensorRT does not take the file."""
     engine = runtime.deserialize_cuda_engine(artifact.read_bytes())
     if engine is None:
         what = f"TensorRT {trt.__version__} does not load it: {said.reason}"
