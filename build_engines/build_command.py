@@ -66,7 +66,7 @@ from edge_sr.cli.lazy_group import examples
     "--high",
     multiple=True,
     metavar="TENSOR",
-    help="Keep the convolution that writes it, or has it as weight, out of INT8.",
+    help="Keep the convolution that writes it, or has it as weight, out of INT8; or a network, such as decoder.",
 )
 @click.option(
     "--workspace", type=click.IntRange(min=1), default=1024, show_default=True, help="MiB that TensorRT may use."

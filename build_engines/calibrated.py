@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -23,9 +23,11 @@ from calibration.collect import BATCH, FIDELITIES, Batch, Batches, collect, expo
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable, Origin, TensorRanges
 from edge_sr.artifacts.chain import Chain
+from edge_sr.backends.base import Backend
 from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.models.base import SRModel
 
-OBSERVED_BYTES = 512 << 20  # of activations that are looked at in one call
+OBSERVED_BYTES = 1 << 30  # of activations in one call; what is more is seen in further passes over the pictures
 
 Observations = Mapping[str, Observed]
 """tensor -> what was seen of it."""
@@ -42,17 +44,48 @@ def observe(
     chain: Chain, graphs: Graphs, pictures: CalibrationImages, *, threads: int | None = None
 ) -> dict[str, Observed]:
     """Every activation that may be quantised, over all pictures, fidelities and steps."""
-    wanted = {role: observed_tensors(model) for role, model in graphs.items()}
-    seen_through = {role: exposed(model, wanted[role]) for role, model in graphs.items()}
-    size = _batch_of(max(_bytes(model, wanted[role]) for role, model in graphs.items()))
-    with _progress(Batches(pictures.lr, pictures.noise_seeds, size=size)) as batches:
-        return collect(
-            lambda backend: running(chain, seen_through, backend),
-            [name for names in wanted.values() for name in names],
-            batches,
+    sizes = {name: size for model in graphs.values() for name, size in _observed_bytes(model).items()}
+    found: dict[str, Observed] = {}
+    for names in _passes(sizes):
+        size = max(1, min(BATCH, OBSERVED_BYTES // max(1, sum(sizes[name] for name in names))))
+        with _progress(Batches(pictures.lr, pictures.noise_seeds, size=size)) as batches:
             # Not spinning: between two calls the histograms want the cores.
-            backend=OnnxRuntime(threads, spinning=False),
-        )
+            backend = OnnxRuntime(threads, spinning=False)
+            found |= collect(partial(_running, chain, graphs, names), names, batches, backend=backend)
+    return found
+
+
+def _running(chain: Chain, graphs: Graphs, tensors: Sequence[str], backend: Backend) -> AbstractContextManager[SRModel]:
+    """The model with these tensors, of any of its graphs, as further outputs."""
+    own = {role: _written(model).intersection(tensors) for role, model in graphs.items()}
+    seen_through = {role: exposed(model, sorted(own[role])) for role, model in graphs.items()}
+    return running(chain, seen_through, backend)
+
+
+def _written(model: ModelProto) -> set[str]:
+    return {port.name for port in model.graph.input} | {name for node in model.graph.node for name in node.output}
+
+
+def _observed_bytes(model: ModelProto) -> dict[str, int]:
+    """What is observed, and the bytes of it in one picture; 0 for an input and for a tensor of open sides."""
+    known = shapes(model)
+    axes = {
+        name: known[name].type.tensor_type.shape.dim[1:] if name in known else () for name in observed_tensors(model)
+    }
+    return {name: 4 * prod(axis.dim_value for axis in each) if each else 0 for name, each in axes.items()}
+
+
+def _passes(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """The tensors in their order, as many at a time as are in memory at once in one picture."""
+    names: list[str] = []
+    total = 0
+    for name, size in sizes.items():
+        if names and total + size > OBSERVED_BYTES:
+            yield names
+            names, total = [], 0
+        names.append(name)
+        total += size
+    yield names
 
 
 def table_of(
@@ -105,18 +138,6 @@ def refine(
             choices = {name: refined(observed[name], grid, *limits) for name, limits in changed.items()}
             table = table.with_choices(kind, choices)
     return table
-
-
-def _batch_of(observed: int) -> int:
-    """Pictures a call. observed: bytes of all that is looked at in one picture, which are in memory at once."""
-    return max(1, min(BATCH, OBSERVED_BYTES // max(observed, 1)))
-
-
-def _bytes(model: ModelProto, tensors: Collection[str]) -> int:
-    """Of these float32 tensors for one picture; those of open sides count as nothing."""
-    known = shapes(model)
-    axes = [known[name].type.tensor_type.shape.dim for name in tensors if name in known]
-    return 4 * sum(prod(axis.dim_value for axis in each[1:]) for each in axes)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Workbench:
     """Everything that candidates for one chain and target are made and judged with.
 
     graphs: in float32. reference: the model that they are, in ONNX Runtime. truth: (n, 1, H, W) HR pictures, or None.
-    folder: where engines are written.
+    folder: where engines and other files of the build are written.
     """
 
     chain: Chain

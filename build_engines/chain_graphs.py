@@ -53,14 +53,19 @@ def observed_tensors(model: ModelProto) -> tuple[str, ...]:
 
 @contextmanager
 def running(chain: Chain, graphs: Graphs, backend: Backend, *, precision: str = "fp32") -> Iterator[SRModel]:
-    """The model that these graphs are, opened by the backend from files that are gone afterwards."""
+    """The model that these graphs are, opened by the backend from files that are gone before it runs.
+
+    So a build that is killed while it works leaves nothing in the folder for temporary files.
+    """
     with TemporaryDirectory(prefix="edge-sr-") as folder:
         files = {role: Path(folder) / f"{role}.onnx" for role in graphs}
         for role, graph in graphs.items():
             onnx.save(graph, files[role])
         networks = Networks(files, precision)
-        with open_model(chain.bundle, backend, sampler=chain.sampler, steps=chain.steps, networks=networks) as model:
-            yield model
+        model = open_model(chain.bundle, backend, sampler=chain.sampler, steps=chain.steps, networks=networks)
+        model.open()
+    with model:
+        yield model
 
 
 def activation_grid(flavour: Flavour) -> Grid:

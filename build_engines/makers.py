@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from build_engines.local_error import local_errors, probed
 from build_engines.macs import effort_of
 from build_engines.pairs import sharing
 from build_engines.precision import Quantiser, in_fp16, judge_of
-from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
+from build_engines.sensitivity import LEAST_WON_DB, Quantised, cheapest, culprits, sensitivities
 from build_engines.sensitivity_plot import sensitivity_plot
 from build_engines.sensitivity_report import table_text, to_json
 from calibration.collect import Batches
@@ -176,12 +177,24 @@ def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict
         Batches(pictures.lr, pictures.noise_seeds, size=1),
         backend=judge_of(bench.target.flavour, wish.threads),
     )
-    names = [name for name in quantiser.convolutions if name not in wish.high]
-    along = {name: others for graph in paired.values() for name, others in sharing(graph).items()}
+    members = _judged_together(quantiser, wish)
+    stands_in = {each: name for name, names in members.items() for each in names}
+    along: dict[str, set[str]] = defaultdict(set)
+    for graph in paired.values():
+        for name, others in sharing(graph).items():
+            along[stands_in[name]] |= {stands_in[each] for each in others} - {stands_in[name]}
     found = culprits(
-        names, _quantised(bench, quantiser, wish), bench.reference, pictures, local_db=local_db, sharing=along
+        list(members),
+        _together(_quantised(bench, quantiser, wish), members),
+        bench.reference,
+        pictures,
+        local_db={name: min(local_db[each] for each in names) for name, names in members.items()},
+        sharing=along,
+        least_won_db=0,
     )
-    return verdict.blaming(found, precision="int8")
+    # Where the error is spread over many no layer wins much; the worst are named all the same, with what they win.
+    much = [each for each in found if each.won_db >= LEAST_WON_DB]
+    return verdict.blaming(much or found, precision="int8")
 
 
 def _some(pictures: CalibrationImages, count: int) -> CalibrationImages:

@@ -80,12 +80,15 @@ class Quantiser:
         return tuple(name for model in self.plain.values() for name in self._places(model).tensors)
 
     def named(self, high: Collection[str]) -> tuple[str, ...]:
-        """The convolutions that write these tensors or, at all steps, have these weights.
+        """The convolutions that write these tensors, have these weights (at all steps), or are in these networks.
 
         UsageError where there is no such one in INT8.
         """
         known = self.by_weight
-        known |= {name: (name,) for names in known.values() for name in names}
+        for weight, names in list(known.items()):
+            network = weight.partition("/")[0]
+            known[network] = known.get(network, ()) + names
+            known |= {name: (name,) for name in names}
         if unknown := sorted(set(high) - known.keys()):
             raise UsageError(f"no INT8 convolution writes {unknown[0]}", where="--high", expected=self.convolutions[0])
         return tuple(dict.fromkeys(name for each in high for name in known[each]))

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import onnx
@@ -38,11 +37,12 @@ def check_tensors(bench: Workbench, candidate: Candidate) -> dict[str, list[Tens
     feeds = recorded_feeds(lambda observer: running(bench.chain, bench.graphs, observer), batches, backend=backend)
     rows = {}
     for role, graph in bench.graphs.items():
-        with TemporaryDirectory(prefix="edge-sr-") as folder:
-            engine = bench.target.runner(candidate.engines[role], "engine")
-            rows[role] = compare_outputs(_runner(graph, folder, "float32", backend), engine, feeds[role])
-            if names := stages(graph):
-                rows[f"{role}, stages"] = _stages(graph, candidate.graphs[role], names, folder, backend, feeds[role])
+        folder = bench.folder / f"check-{role}"
+        folder.mkdir()
+        engine = bench.target.runner(candidate.engines[role], "engine")
+        rows[role] = compare_outputs(_runner(graph, folder, "float32", backend), engine, feeds[role])
+        if names := stages(graph):
+            rows[f"{role}, stages"] = _stages(graph, candidate.graphs[role], names, folder, backend, feeds[role])
     return rows
 
 
@@ -50,7 +50,7 @@ def _stages(
     graph: ModelProto,
     other: ModelProto,
     names: tuple[str, ...],
-    folder: str,
+    folder: Path,
     backend: OnnxRuntime,
     feeds: list[Tensors],
 ) -> list[TensorError]:
@@ -59,8 +59,8 @@ def _stages(
     return compare_outputs(reference, candidate, feeds)
 
 
-def _runner(graph: ModelProto, folder: str, name: str, backend: OnnxRuntime) -> Any:
-    path = Path(folder) / f"{name.replace(' ', '-')}.onnx"
+def _runner(graph: ModelProto, folder: Path, name: str, backend: OnnxRuntime) -> Any:
+    path = folder / f"{name.replace(' ', '-')}.onnx"
     onnx.save(graph, path)
     return onnx_runner(path, name, backend)
 

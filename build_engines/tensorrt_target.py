@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -9,7 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from build_engines.compile_trt import compile as compile_engine
+from build_engines.lint import lint
+from build_engines.lint.rules import ERROR
+from build_engines.lint.tensorrt_versions import OLDEST, VERSIONS
 from build_engines.polygraphy_check import session_runner
 from build_engines.target import Compiled, Tell
 from build_engines.trt_options import CompileReport, TrtOptions
@@ -18,6 +24,7 @@ from edge_sr.artifacts.engine_entry import Entry
 from edge_sr.artifacts.engine_key import Machine, Option, machine_for
 from edge_sr.backends.trt import TensorRT
 from edge_sr.device.facts import read_facts
+from edge_sr.errors import IntegrityError
 
 TIMING_CACHE = "timing.cache"
 
@@ -49,6 +56,7 @@ class TensorRTTarget:
         return session_runner(lambda: self.backend.open(engine), name)
 
     def compile(self, graph: Path, engine: Path, *, tell: Tell) -> Compiled:
+        _refuse_what_it_would(graph, self.backend.version)
         timing = engine.with_name(f"{engine.stem}.{TIMING_CACHE}")
         if (earlier := self._earlier_timing(timing.name)) is not None:
             shutil.copyfile(earlier, timing)
@@ -69,6 +77,25 @@ class TensorRTTarget:
                 entry.verify()
                 return entry.folder / name
         return None
+
+
+def _refuse_what_it_would(graph: Path, version: str) -> None:
+    """IntegrityError with the findings, before minutes are spent; TensorRT tells one fault at a time."""
+    found = [finding for finding in lint(onnx.load(graph), version=rules_for(version)) if finding.severity == ERROR]
+    if found:
+        what = "TensorRT would refuse it: " + "; ".join(f"{each.where}: {each.what}" for each in found[:5])
+        raise IntegrityError(what, where=graph.name, hint="edge-sr build --lint-only, which says what to do")
+
+
+def rules_for(version: str) -> str:
+    """Of the versions that there are rules for, the newest that is not newer. version: such as "10.16.1, CUDA 13.2"."""
+    present = _numbers(version)
+    older = [known for known in VERSIONS if _numbers(known) <= present]
+    return max(older, key=_numbers, default=OLDEST)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition(",")[0])[:2])
 
 
 def _lines(role: str, report: CompileReport) -> list[str]:

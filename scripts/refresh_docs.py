@@ -101,10 +101,24 @@ def precision() -> str:
     head = (
         f"{given['bundle']}, one 64x64 tile at fidelity 1, {given['cpu']} ({', '.join(given['int8_instructions'])}), "
         f"{given['threads']} threads, onnxruntime {given['versions']['onnxruntime']}, all sessions in turn without "
-        "spinning. A change is that of the mean over a set's pictures against the truth, float32's being 0; dB to float32 "
-        "is over all pixels of the set; the shift is the largest of any picture's mean, in grey levels of 255."
+        "spinning. A change is that of the mean over a set's pictures against the truth, float32's being 0; dB to "
+        "float32 is over all pixels of the set; the shift is the largest of any picture's mean, in grey levels of 255."
     )
     return "\n\n".join([head, *(_precision_table(chain) for chain in report["chains"])])
+
+
+def engines() -> str:
+    """What INT8 gains and costs, in two sentences."""
+    report = read(PRECISION)
+    chain = report["chains"][0]
+    rows = {row["name"]: row for row in chain["rows"]}
+    int8, (score, *_) = rows["int8"], rows["int8"]["sets"]["test"]
+    return (
+        f"An INT8 engine that `edge-sr build` makes there computes one tile in {int8['p50_ms']:.1f} ms, "
+        f"**{int8['speedup']:.1f} times** as fast as float32 in the same run ({rows['fp32']['p50_ms']:.1f} ms), and "
+        f"moves PSNR on the NIH test split by {score['psnr_db_change']:+.2f} dB and SSIM by {score['ssim_change']:+.4f} at "
+        f"fidelity {score['fidelity']:g}. More rows: [docs/build.md](docs/build.md#what-it-gains-and-costs)."
+    )
 
 
 def _precision_table(chain: dict[str, Any]) -> str:
@@ -153,6 +167,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "summary": summary,
     "speed": speed,
     "precision": precision,
+    "engines": engines,
     "evaluation": evaluation,
     "cost": cost,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ import click
 from edge_sr.cli.exit_codes import SOME_INPUTS_FAILED
 from edge_sr.cli.inputs import Job, RunPlan, plan_run
 from edge_sr.cli.lazy_group import examples
+from edge_sr.cli.run_log import LogPicture, run_log
 from edge_sr.cli.run_report import Outcome, report
 from edge_sr.errors import EdgeSRError, EnvironmentFault, IntegrityError
 from edge_sr.timing import Phases
@@ -95,6 +97,12 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
 )
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--json", "as_json", is_flag=True, envvar="EDGE_SR_RUN_JSON", help="One JSON document on stdout.")
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.jsonl",
+    help="Append a record a picture: phases, power and energy where a meter tells, power mode, throttling.",
+)
 @click.option("--dry-run", is_flag=True, help="List what would be written, and stop.")
 @click.pass_context
 def run(
@@ -116,6 +124,7 @@ def run(
     max_pixels: int,
     overwrite: bool,
     as_json: bool,
+    log_file: Path | None,
     dry_run: bool,
 ) -> None:
     """Super-resolve radiographs to four times their width and height.
@@ -132,6 +141,7 @@ def run(
         from edge_sr.models import load_model
         from edge_sr.pipeline import chosen_fidelity, upscale_file
 
+        log = ctx.with_resource(run_log(log_file, note=_warn))
         opening = Phases()
         with opening("open"):
             loaded = load_model(
@@ -150,7 +160,7 @@ def run(
                 max_pixels=max_pixels,
                 overwrite=overwrite,
             )
-            outcomes += _work_through(plan.jobs, work, opening, overwrite=overwrite)
+            outcomes += _work_through(plan.jobs, work, opening, overwrite=overwrite, log=log)
     if report(outcomes, as_json=as_json):
         ctx.exit(SOME_INPUTS_FAILED)
 
@@ -165,7 +175,12 @@ def _planned_outcomes(plan: RunPlan) -> list[Outcome]:
 
 
 def _work_through(
-    jobs: list[Job], work: Callable[..., tuple[Radiograph, SRResult]], opening: Phases, *, overwrite: bool
+    jobs: list[Job],
+    work: Callable[..., tuple[Radiograph, SRResult]],
+    opening: Phases,
+    *,
+    overwrite: bool,
+    log: LogPicture,
 ) -> list[Outcome]:
     """One bad file never stops the rest; a fault of the machine (full disk) does, as it would fail all of them.
 
@@ -175,7 +190,9 @@ def _work_through(
     with _progress(jobs) as pending:
         for job in pending:
             phases = Phases() if outcomes else opening
+            start_s = time.perf_counter()
             outcomes.append(_work_on(job, work, phases, overwrite=overwrite))
+            log(outcomes[-1], start_s, time.perf_counter())
             if isinstance(outcomes[-1].error, EnvironmentFault):
                 break
     return outcomes + [Outcome(job.source, "not tried") for job in jobs[len(outcomes) :]]

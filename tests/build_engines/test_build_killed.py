@@ -64,9 +64,9 @@ def test_killed_at_any_moment_it_leaves_no_half_engine(command: Command, cli: Ru
     assert whole.wait() == 0
     seconds = time.perf_counter() - started
     moments, interrupted = random.Random(7), 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         process = command.start("--force")
-        time.sleep(moments.uniform(0, seconds))
+        time.sleep(seconds * (number + moments.random()) / KILLS)
         process.kill()
         process.communicate()
         interrupted += bool(leftovers(engine_cache))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,14 @@ def test_they_compute_what_the_bundles_networks_do(tiny: Bundle, sampler: str, s
     with LatentDiffusion(tiny, OnnxRuntime(1), sampler=sampler, steps=steps) as model:
         expected = model(lr, noise=noise, fidelity=0, noise_of_step=lambda step: noise * (1 + step))
     assert np.abs(got - expected).max() < 1e-5
+
+
+def test_no_file_of_it_is_left_while_it_runs(tiny: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    chain = chain_of(tiny, sampler="ddpm", steps=2)
+    with running(chain, float_graphs(chain), OnnxRuntime(1)) as model:
+        assert list(tmp_path.glob("edge-sr-*")) == []
+        assert model(np.zeros((1, 1, 64, 64), np.float32), noise=None, fidelity=1).shape == (1, 1, 256, 256)
 
 
 def test_at_the_defaults_it_is_the_graph_that_ships() -> None:

@@ -1,1 +1,1 @@
-"""What a picture costs in joules: power meters, one thread that reads one of them, and what the board does meanwhile."""
+"""What a picture costs in joules: power meters, a thread that reads one of them, what the board does meanwhile."""

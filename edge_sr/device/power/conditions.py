@@ -79,7 +79,7 @@ def read_power_mode(command: Sequence[str] = ("nvpmodel", "-q")) -> str | None:
 
 
 def throttled(moments: Sequence[Conditions]) -> list[str] | None:
-    """Why clocks were held down in a stretch of time, told by its first to its last moment; None where nothing tells."""
+    """Why clocks were held down in a stretch of time, from its first to its last moment; None where nothing tells."""
     if not any(moment.throttling is not None or moment.throttle_counts for moment in moments):
         return None
     reasons = [reason for moment in moments for reason in moment.throttling or ()]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 
 from edge_sr.device.power.conditions import Conditions, read_conditions, read_power_mode, throttled
@@ -33,7 +34,7 @@ class Recorder:
         self.sampler = Sampler(meter, look, clock=clock)
         self.clock = clock
         self.idle: Figures | None = None
-        self._ask_power_mode, self._wait = power_mode, wait
+        self._ask_power_mode, self.wait = power_mode, wait
         self._power_mode: str | None = None
 
     def __enter__(self) -> Recorder:
@@ -54,29 +55,33 @@ class Recorder:
     def trace(self) -> Trace:
         return self.sampler.trace
 
-    @property
-    def power_mode(self) -> str | None:
-        """The board's power mode when the recording began, or as the meter tells it since."""
-        with suppress(IndexError):
-            return self.sampler.moments[-1][1].power_mode or self._power_mode
-        return self._power_mode
-
-    def measure_idle(self, seconds: float = IDLE_S) -> Figures | None:
-        """What the machine takes while it waits; kept in ``idle``. Without a meter it does not wait."""
+    def measure_idle(self, seconds: float | None = None) -> Figures | None:
+        """What the machine takes while it waits, for IDLE_S by default; kept in ``idle``. No meter, no wait."""
         if self.meter is not None:
             start_s = self.clock()
-            self._wait(seconds)
-            self.idle = self.newest_figures(start_s)
+            self.wait(IDLE_S if seconds is None else seconds)
+            self.idle = self.figures_since(self.trace.first_after(start_s))
         return self.idle
 
-    def newest_figures(self, start_s: float) -> Figures | None:
-        """From that moment, or the first reading after it, up to the newest reading."""
+    def conditions(self, until_s: float = math.inf) -> Conditions:
+        """As last looked at, until that moment, and with the power mode; empty where nobody had looked yet."""
+        looks = [moment for at, moment in tuple(self.sampler.moments) if at <= until_s]
+        newest = looks[-1] if looks else Conditions()
+        return replace(newest, power_mode=newest.power_mode or self._power_mode)
+
+    def figures_since(self, start: Mark | None) -> Figures | None:
+        """From there to the newest reading."""
         newest_s = self.trace.newest_s
-        return None if newest_s is None else between(self.trace.first_after(start_s), self.trace.at(newest_s))
+        return None if newest_s is None else between(start, self.trace.at(newest_s))
 
     def mark(self, time_s: float) -> Mark | None:
         """See ``Trace.at``."""
         return self.trace.at(time_s)
+
+    def looked_since(self, time_s: float) -> bool:
+        """Whether the conditions were looked at after that moment."""
+        looks = tuple(self.sampler.moments)
+        return bool(looks) and looks[-1][0] >= time_s
 
     def settled(self, end_s: float) -> bool:
         """Whether a reading after that moment is there, or none will come."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from edge_sr.device.power.conditions import Conditions
-from edge_sr.device.power.meter import Meter, Reading, checked
+from edge_sr.device.power.meter import Meter, MeterFault, Reading, checked
 from edge_sr.device.power.trace import Trace
 
 LOOK_S = 1.0  # from one look at the conditions to the next: clocks and heat move slowly, and it opens many files
@@ -40,6 +40,7 @@ class Sampler:
         self._reading: Reading | None = None
         self._failed_in_a_row = 0
         self._last_step_s = clock()
+        self._look_wanted, self._wake = False, threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edge-sr power", daemon=True)
 
@@ -60,28 +61,23 @@ class Sampler:
     def stop(self) -> None:
         """End the thread. One that hangs in its source is left behind, after STOP_S."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout=STOP_S)
+
+    def ask_look(self) -> None:
+        """Have the thread look at the conditions now; who asks does not wait."""
+        self._look_wanted = True
+        self._wake.set()
 
     def step(self) -> None:
         """One reading, and the conditions where it is time. Nothing that a source raises gets out."""
         if self.reads:
             self._read()
-        if not self.moments or self._clock() - self.moments[-1][0] >= LOOK_S:
-            self.look_now()
+        if self._look_wanted or not self.moments or self._clock() - self.moments[-1][0] >= LOOK_S:
+            self._look_wanted = False
+            self._look_now()
         self._last_step_s = self._clock()
-
-    def look_now(self) -> Conditions:
-        """The conditions of this moment, kept with the others."""
-        try:
-            conditions = self._look()
-        except Exception as error:  # a bug of ours must not end the thread
-            self._note(f"conditions: {type(error).__name__}: {error}")
-            conditions = Conditions()
-        if self._reading is not None:
-            conditions = conditions.with_reading(self._reading)
-        self.moments.append((self._clock(), conditions))
-        return conditions
 
     def trouble(self) -> str | None:
         """What to tell of the source, once and at the end; None where all went well."""
@@ -98,13 +94,24 @@ class Sampler:
         except Exception as error:  # a source may raise anything
             self._failed_in_a_row += 1
             self._reading = None
-            self._note(f"{self.meter.name}: {str(error) or type(error).__name__}")
+            self._note(str(error) if isinstance(error, MeterFault) else f"{self.meter.name}: {error!r}")
             return
         self._failed_in_a_row = 0
         self._reading = reading
         # A source that sets the pace gives what has just come in; others are read somewhere in the middle.
         now_s = self._clock()
         self.trace.add(now_s if self.meter.interval_s == 0 else (began_s + now_s) / 2, reading.values)
+
+    def _look_now(self) -> None:
+        now_s = self._clock()
+        try:
+            conditions = self._look()
+        except Exception as error:  # a bug of ours must not end the thread
+            self._note(f"conditions: {type(error).__name__}: {error}")
+            conditions = Conditions()
+        if self._reading is not None:
+            conditions = conditions.with_reading(self._reading)
+        self.moments.append((now_s, conditions))
 
     def _note(self, fault: str) -> None:
         self.fault = self.fault or fault
@@ -121,7 +128,8 @@ class Sampler:
         while not self._stop.is_set():
             self.step()
             due_s = max(due_s + self._pause_s(), self._clock())
-            self._stop.wait(due_s - self._clock())
+            self._wake.wait(due_s - self._clock())
+            self._wake.clear()
         if self.meter is not None:
             try:
                 self.meter.close()
