@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from build_engines.cast import to_fp16
 from build_engines.chain_graphs import Graphs
-from build_engines.onnxrt_kernels import after_quantizing, before_quantizing, with_spread
+from build_engines.onnxrt_kernels import SPREAD, after_quantizing, before_quantizing, with_spread
 from build_engines.quantize import FLAVOURS, Placement, Ranges, insert_qdq, placement
 from calibration.table import CalibrationTable
 from edge_sr.backends.onnxrt import OnnxRuntime

@@ -25,14 +25,19 @@ def cache_to_write() -> Path:
     EnvironmentFault, with what to type, where it cannot be made or written, and where somebody else than this user
     and root could change what is in it.
     """
-    folders = cache_folders()
-    folder = folders[0] if len(folders) == 1 or _writable(folders[0]) else folders[-1]
+    folder = folder_to_write()
     with faults(folder):
         _make(folder)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise EnvironmentFault("cannot be written", where=folder, hint=OTHER_FOLDER)
         check_folder(folder)
     return folder
+
+
+def folder_to_write() -> Path:
+    """The one that ``cache_to_write`` would make; nothing is made or checked."""
+    folders = cache_folders()
+    return folders[0] if len(folders) == 1 or _writable(folders[0]) else folders[-1]
 
 
 def _writable(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from edge_sr.device.power.meter import TOTAL, MeterFault, Reading
@@ -24,12 +25,14 @@ class JetsonStats:
             from jtop import jtop
         except ImportError as error:
             raise MeterFault("the package jetson-stats is not installed", hint="pip install jetson-stats") from error
-        self._jtop = jtop(interval=self.interval_s)
+        self._jtop: Any = None
         try:
+            self._jtop = jtop(interval=self.interval_s)
             self._jtop.start()
             self.covers = _covers(self._jtop.power)
         except Exception as error:  # JtopException, OSError: whatever a service that does not run gives
-            self.close()
+            with suppress(Exception):
+                self.close()
             hint = "sudo systemctl restart jtop.service"
             raise MeterFault(f"its service does not answer ({error})", where="jtop", hint=hint) from error
 

@@ -105,11 +105,14 @@ def test_a_service_that_stops() -> None:
         meter.read()
 
 
-def test_a_service_that_does_not_run_says_what_to_type(package: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Board) -> None:
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize("method", ["__init__", "start"])
+def test_a_service_that_does_not_run_says_what_to_type(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def refuse(self: Board, **words: float) -> None:
         raise RuntimeError("The jtop.service is not active")
 
-    monkeypatch.setattr(Board, "start", refuse)
+    monkeypatch.setattr(Board, method, refuse)
+    monkeypatch.setattr(Board, "close", refuse)
     with pytest.raises(MeterFault, match=r"jtop.service is not active(.|\n)*systemctl restart"):
         JetsonStats()
 
