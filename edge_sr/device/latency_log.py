@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -22,6 +23,7 @@ from edge_sr.device.power.trace import Figures, Mark, between
 from edge_sr.errors import EnvironmentFault, UsageError
 
 SCHEMA_VERSION = 1
+SECOND_LOOK_S = 0.01  # a long line of another process may be seen half, for microseconds
 LAST_WAIT_S = 1.0  # at the end, for the reading after the last picture
 
 
@@ -44,20 +46,26 @@ class LineFile:
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             self.close()
             raise _no_file(path)
+        self._before_line = b"\n" if self._torn() else b""
 
     def append(self, line: str) -> None:
         """One line more. OSError where the disk is full."""
-        content = line.encode() + b"\n"
-        if self._torn():
-            content = b"\n" + content
+        content, self._before_line = self._before_line + line.encode() + b"\n", b""
         written = os.write(self._descriptor, content)
         if written < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _torn(self) -> bool:
-        """Whether the file ends in half a line, as after a full disk."""
+        """Whether the file ends in half a line, as after a full disk, that nobody is about to finish."""
+        size = self._half_line_at()
+        if size is None:
+            return False
+        time.sleep(SECOND_LOOK_S)
+        return self._half_line_at() == size
+
+    def _half_line_at(self) -> int | None:
         size = os.fstat(self._descriptor).st_size
-        return size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+        return size if size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n" else None
 
     def close(self) -> None:
         os.close(self._descriptor)
