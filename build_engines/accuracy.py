@@ -56,6 +56,7 @@ class Culprit:
     won_db: what the candidate's PSNR wins where it is kept high. psnr_db: what it then is.
     local_db: signal to noise of its own output, the inputs being right; None where nobody looked.
     along: those that were kept high with it, as they hold the same grid.
+    layers: where it is a whole network, by its name, how many convolutions that has in INT8.
     """
 
     convolution: str
@@ -63,8 +64,12 @@ class Culprit:
     psnr_db: float
     local_db: float | None = None
     along: tuple[str, ...] = ()
+    layers: int = 0
 
     def __str__(self) -> str:
+        if self.layers:
+            what = f"keeping its {self.layers} convolutions high wins {self.won_db:.1f} dB"
+            return f"{self.convolution}: {what} (--high {self.convolution})"
         others = f" and the {len(self.along)} on its grids" if self.along else ""
         return f"{self.convolution}: keeping it{others} high wins {self.won_db:.1f} dB"
 

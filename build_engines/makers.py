@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from build_engines.accuracy import FIDELITIES, Verdict
+from build_engines.accuracy import FIDELITIES, Culprit, Verdict
 from build_engines.candidate import Candidate, Workbench
 from build_engines.chain_graphs import running
 from build_engines.local_error import local_errors, probed
 from build_engines.macs import effort_of
 from build_engines.pairs import sharing
 from build_engines.precision import Quantiser, in_fp16, judge_of
-from build_engines.sensitivity import LEAST_WON_DB, Quantised, cheapest, culprits, sensitivities
+from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
 from build_engines.sensitivity_plot import sensitivity_plot
 from build_engines.sensitivity_report import table_text, to_json
 from calibration.collect import Batches
@@ -167,9 +167,17 @@ def _together(quantised: Quantised, members: Mapping[str, tuple[str, ...]]) -> Q
 
 
 def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict) -> Verdict:
-    """With the layers that hurt and what would help."""
-    bench.tell("the gates do not hold; looking for the layers that hurt")
+    """With the layers that hurt and what would help; with networks where no layer hurts much by itself.
+
+    Where a picture costs much, networks alone are looked at: the probes of all layers at once take gigabytes there.
+    """
+    bench.tell("the gates do not hold; looking for what hurts")
     pictures = _some(bench.pictures, bench.effort.of(SUSPECT_JUDGES))
+    found = _worst_layers(bench, quantiser, wish, pictures) if bench.effort.full else []
+    return verdict.blaming(found or _worst_networks(bench, quantiser, wish, pictures), precision="int8")
+
+
+def _worst_layers(bench: Workbench, quantiser: Quantiser, wish: Wish, pictures: CalibrationImages) -> list[Culprit]:
     paired = quantiser.paired(wish.high)
     probes = {role: probed(quantiser.base[role], graph) for role, graph in paired.items()}
     local_db = local_errors(
@@ -183,18 +191,22 @@ def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict
     for graph in paired.values():
         for name, others in sharing(graph).items():
             along[stands_in[name]] |= {stands_in[each] for each in others} - {stands_in[name]}
-    found = culprits(
+    return culprits(
         list(members),
         _together(_quantised(bench, quantiser, wish), members),
         bench.reference,
         pictures,
         local_db={name: min(local_db[each] for each in names) for name, names in members.items()},
         sharing=along,
-        least_won_db=0,
     )
-    # Where the error is spread over many no layer wins much; the worst are named all the same, with what they win.
-    much = [each for each in found if each.won_db >= LEAST_WON_DB]
-    return verdict.blaming(much or found, precision="int8")
+
+
+def _worst_networks(bench: Workbench, quantiser: Quantiser, wish: Wish, pictures: CalibrationImages) -> list[Culprit]:
+    networks = {name: tuple(set(each) - set(wish.high)) for name, each in quantiser.by_network.items()}
+    networks = {name: each for name, each in networks.items() if each}
+    together = _together(_quantised(bench, quantiser, wish), networks)
+    found = culprits(list(networks), together, bench.reference, pictures)
+    return [replace(each, layers=len(networks[each.convolution])) for each in found]
 
 
 def _some(pictures: CalibrationImages, count: int) -> CalibrationImages:

@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from build_engines.cast import to_fp16
 from build_engines.chain_graphs import Graphs
-from build_engines.onnxrt_kernels import SPREAD, after_quantizing, before_quantizing, with_spread
+from build_engines.onnxrt_kernels import after_quantizing, before_quantizing, with_spread
 from build_engines.quantize import FLAVOURS, Placement, Ranges, insert_qdq, placement
 from calibration.table import CalibrationTable
 from edge_sr.backends.onnxrt import OnnxRuntime
@@ -75,6 +75,15 @@ class Quantiser:
         return {weight: tuple(names) for weight, names in found.items()}
 
     @property
+    def by_network(self) -> dict[str, tuple[str, ...]]:
+        """Network, such as decoder -> its convolutions, of all steps."""
+        found: dict[str, tuple[str, ...]] = {}
+        for weight, names in self.by_weight.items():
+            network = weight.partition("/")[0]
+            found[network] = found.get(network, ()) + names
+        return found
+
+    @property
     def tensors(self) -> tuple[str, ...]:
         """Those whose ranges decide where no convolution is kept high, in the order of the graphs."""
         return tuple(name for model in self.plain.values() for name in self._places(model).tensors)
@@ -84,11 +93,7 @@ class Quantiser:
 
         UsageError where there is no such one in INT8.
         """
-        known = self.by_weight
-        for weight, names in list(known.items()):
-            network = weight.partition("/")[0]
-            known[network] = known.get(network, ()) + names
-            known |= {name: (name,) for name in names}
+        known = {**self.by_weight, **self.by_network, **{name: (name,) for name in self.convolutions}}
         if unknown := sorted(set(high) - known.keys()):
             raise UsageError(f"no INT8 convolution writes {unknown[0]}", where="--high", expected=self.convolutions[0])
         return tuple(dict.fromkeys(name for each in high for name in known[each]))

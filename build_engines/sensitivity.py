@@ -135,7 +135,6 @@ def culprits(
     pictures: CalibrationImages,
     *,
     top: int = 3,
-    least_won_db: float = LEAST_WON_DB,
     local_db: Mapping[str, float] | None = None,
     sharing: Mapping[str, Collection[str]] | None = None,
     fidelities: Sequence[float] = CULPRIT_FIDELITIES,
@@ -157,7 +156,7 @@ def culprits(
         psnr_db = decibels(_mean_square(quantised, frozenset({name, *others}), expected, pictures, fidelities))
         found.append(Culprit(name, psnr_db - whole_db, psnr_db, local.get(name), others))
         tell(number + 1, len(suspects))
-    return _worst_first([each for each in found if each.won_db >= least_won_db])[:top]
+    return _worst_first([each for each in found if each.won_db >= LEAST_WON_DB])[:top]
 
 
 def _worst_first(found: list[Culprit]) -> list[Culprit]:

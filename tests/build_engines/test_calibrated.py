@@ -62,3 +62,20 @@ def test_refined_ranges_replace_those_of_their_kind_of_grid(
     assert (changed.symmetric.low, changed.symmetric.high, changed.symmetric.method) == (-3.5, 3.5, REFINED)
     assert changed.asymmetric.error > 0
     assert {**after.tensors, "decoder/relu": None} == {**table.tensors, "decoder/relu": None}
+
+
+def test_what_does_not_fit_into_memory_is_seen_in_further_passes(
+    default_chain: Chain, observed: dict[str, Observed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OBSERVED_BYTES", 6 << 20)
+    again = observe(default_chain, float_graphs(default_chain), SHOWN, threads=1)
+    assert tuple(again) == tuple(observed)
+    for name, seen in observed.items():  # the last bit of a float depends on what is fused
+        assert again[name].whole.count == seen.whole.count, name
+        assert again[name].whole.amax == pytest.approx(seen.whole.amax, rel=1e-5), name
+
+
+def test_a_pass_holds_no_more_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "OBSERVED_BYTES", 10)
+    sizes = {"a": 4, "b": 6, "c": 1, "larger": 20, "d": 2}
+    assert list(module._passes(sizes)) == [["a", "b"], ["c"], ["larger"], ["d"]]

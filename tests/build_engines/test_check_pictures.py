@@ -9,6 +9,7 @@ import pytest
 
 from build_engines import check_pictures
 from build_engines.check_pictures import FIRST_OF_CHECK, Pictures, build_pictures, truth_pictures
+from build_engines.effort import Effort
 from calibration.images import phantom_tiles
 from edge_sr.artifacts.manifest import Manifest
 from edge_sr.errors import InputError, UsageError
@@ -104,3 +105,18 @@ def test_test_pictures_decide_nothing(tmp_path: Path) -> None:
     assert len(truth_pictures(tmp_path / "validation" / "HR_256", MANIFEST)) == 1
     with pytest.raises(UsageError, match="is the test part of a data set(.|\n)*validation/HR_256"):
         truth_pictures(tmp_path / "test" / "HR_256", MANIFEST)
+
+
+def test_fewer_phantoms_of_a_model_whose_pictures_cost_much() -> None:
+    costly, cheap = Effort({"a": 10**15}), Effort({"a": 1})
+    pictures = build_pictures(MANIFEST)
+    assert (pictures.affordable(cheap).check_phantoms, pictures.affordable(cheap).calibration_phantoms) == (24, 64)
+    assert (pictures.affordable(costly).check_phantoms, pictures.affordable(costly).calibration_phantoms) == (4, 8)
+    asked = build_pictures(MANIFEST, phantoms=30, calibration_phantoms=1).affordable(costly)
+    assert (asked.check_phantoms, asked.calibration_phantoms) == (30, 1)
+    assert str(asked) == "30 phantoms check and 1 calibrate"
+
+
+def test_nothing_to_calibrate_on_is_a_fault_of_the_command_line() -> None:
+    with pytest.raises(UsageError, match="no picture to calibrate on; expected --calibration-phantoms 1 or more"):
+        build_pictures(MANIFEST, calibration_phantoms=0)

@@ -105,3 +105,16 @@ def test_pairs_of_another_runtime_are_judged_as_they_are_written() -> None:
         flavour: each.get_session_config_entry("session.disable_quant_qdq") for flavour, each in options.items()
     }
     assert disabled == {"onnxruntime": "0", "tensorrt": "1"}
+
+
+def test_a_convolution_is_kept_high_by_its_tensor_its_weight_or_its_network(
+    default_chain: Chain, table: CalibrationTable
+) -> None:
+    chain = chain_of(default_chain.bundle, sampler="ddim", steps=2)
+    quantiser = Quantiser.of(float_graphs(chain), table, "tensorrt", harmless=())
+    weight, names = next((w, each) for w, each in quantiser.by_weight.items() if w.startswith("denoiser/"))
+    assert len(names) == 2 and quantiser.named([weight]) == names == quantiser.named(names)
+    assert set(quantiser.named(["denoiser"])) == {n for n in quantiser.convolutions if n.startswith("denoiser")}
+    assert quantiser.named([weight, names[0]]) == names  # each once
+    with pytest.raises(UsageError, match="no INT8 convolution writes none of these"):
+        quantiser.named(["none of these"])

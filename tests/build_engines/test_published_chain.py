@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +21,10 @@ from edge_sr.artifacts.bundle import Bundle  # noqa: E402
 from edge_sr.artifacts.chain import Chain, chain_of  # noqa: E402
 from edge_sr.backends.onnxrt import OnnxRuntime  # noqa: E402
 from edge_sr.models.latent_diffusion import LatentDiffusion  # noqa: E402
+from tests.conftest import RunCli  # noqa: E402
 from tests.published_bundle import published_bundle  # noqa: E402
+from tests.sim.install import install  # noqa: E402
+from tests.sim.machine import Machine  # noqa: E402
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 both = pytest.mark.parametrize("flavour", list(FLAVOURS))
@@ -116,3 +120,39 @@ def test_onnx_runtime_has_an_8_bit_kernel_for_every_convolution(graphs: Graphs, 
         without = [n for n in model.graph.node if n.output[0] in chosen and n.op_type == "ConvTranspose"]
         without += [n for n in model.graph.node if n.output[0] in chosen and n.input[1] == "denoiser/out.weight"]
         assert operators["QLinearConv"] == len(chosen) - len(without)
+
+
+QUICK = ("--backend", "onnxruntime", "--threads", "1", "--check-phantoms", "1", "--calibration-phantoms", "1")
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"], ids=["composed", "staged"])
+def test_run_takes_its_fp16_engines(bundle: Bundle, sampler: str, cli: RunCli, chest: Path) -> None:
+    words = ("--sampler", sampler, "--steps", "2")
+    built = cli("build", bundle.folder, *words, *QUICK, "--precision", "fp16")
+    assert built.exit_code == 0, built.output
+    ran = cli("run", chest, "-o", "out", "--model", bundle.folder, *words, "--precision", "fp16", "--threads", "1")
+    assert ran.exit_code == 0, ran.output
+    record = json.loads((chest.parent / "out" / "chest_x4.json").read_text())
+    assert record["precision"] == "fp16" and f"{sampler}-2-fp16-onnxruntime" in record["engine"]
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"], ids=["composed", "staged"])
+def test_int8_is_refused_and_says_what_hurts(bundle: Bundle, sampler: str, cli: RunCli) -> None:
+    words = ("--sampler", sampler, "--steps", "2", "--method", "minmax")
+    built = cli("build", bundle.folder, *words, *QUICK, "--precision", "int8")
+    assert built.exit_code == 4
+    assert "has to be 48 dB or more" in built.output and "high wins" in built.output
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"], ids=["composed", "staged"])
+def test_tensorrt_takes_it_too_on_the_simulator(
+    bundle: Bundle, sampler: str, cli: RunCli, chest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, Machine())
+    words = ("--sampler", sampler, "--steps", "2", "--backend", "tensorrt", "--threads", "1")
+    built = cli("build", bundle.folder, *words, "--precision", "fp16", "--check-phantoms", "1")
+    assert built.exit_code == 0, built.output
+    ran = cli("run", chest, "-o", "out", "--model", bundle.folder, *words)
+    assert ran.exit_code == 0, ran.output
+    record = json.loads((chest.parent / "out" / "chest_x4.json").read_text())
+    assert record["precision"] == "fp16" and "simulated" in record["backend"]
