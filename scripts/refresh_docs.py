@@ -116,8 +116,8 @@ def engines() -> str:
     return (
         f"An INT8 engine that `edge-sr build` makes there computes one tile in {int8['p50_ms']:.1f} ms, "
         f"**{int8['speedup']:.1f} times** as fast as float32 in the same run ({rows['fp32']['p50_ms']:.1f} ms), and "
-        f"moves PSNR on the NIH test split by {score['psnr_db_change']:+.2f} dB and SSIM by {score['ssim_change']:+.4f} at "
-        f"fidelity {score['fidelity']:g}. More rows: [docs/build.md](docs/build.md#what-it-gains-and-costs)."
+        f"moves PSNR on the NIH test split by {score['psnr_db_change']:+.2f} dB and SSIM by "
+        f"{score['ssim_change']:+.4f} at fidelity {score['fidelity']:g}. More rows: [docs/build.md](docs/build.md#what-it-gains-and-costs)."
     )
 
 
