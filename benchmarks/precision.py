@@ -31,12 +31,12 @@ if __name__ == "__main__":
 
 from build_engines.build import Request, build  # noqa: E402
 from build_engines.chain_graphs import Graphs, float_graphs, running  # noqa: E402
-from build_engines.check_pictures import build_pictures, hr_pictures  # noqa: E402
-from build_engines.comparison import against_truth, answers, compare, lr_of  # noqa: E402
-from build_engines.compile_onnxrt import OnnxRuntimeTarget  # noqa: E402
+from build_engines.check.comparison import against_truth, answers, compare, lr_of  # noqa: E402
+from build_engines.check.pictures import build_pictures, hr_pictures  # noqa: E402
 from build_engines.makers import MAKERS  # noqa: E402
-from build_engines.precision import Quantiser  # noqa: E402
-from build_engines.ranges import ranges_for  # noqa: E402
+from build_engines.precision.quantiser import Quantiser  # noqa: E402
+from build_engines.ranges.find import ranges_for  # noqa: E402
+from build_engines.targets.onnxrt import OnnxRuntimeTarget  # noqa: E402
 from calibration.steps import shared_over_steps  # noqa: E402
 from edge_sr import __version__  # noqa: E402
 from edge_sr.artifacts.bundle import Bundle, default_bundle  # noqa: E402

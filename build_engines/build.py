@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from build_engines.accuracy import GATES
 from build_engines.candidate import workbench
 from build_engines.chain_graphs import Graphs, float_graphs
-from build_engines.check_pictures import Pictures
-from build_engines.macs import effort_of
+from build_engines.check.accuracy import GATES
+from build_engines.check.pictures import Pictures
+from build_engines.check.tensors import as_json, check_tensors
 from build_engines.makers import MAKERS, QUANTISING, Made, Wish
-from build_engines.ranges import FoundRanges, ranges_for
-from build_engines.target import Target, Tell
-from build_engines.tensor_check import as_json, check_tensors
+from build_engines.ranges.find import FoundRanges, ranges_for
+from build_engines.sensitivity.macs import effort_of
+from build_engines.targets.base import Target, Tell
 from calibration.choose import AUTO
 from edge_sr.artifacts.chain import Chain
 from edge_sr.artifacts.engine_cache import explain, find

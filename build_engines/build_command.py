@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from build_engines.build import Built, Request, build
-from build_engines.check_pictures import CALIBRATION_PHANTOMS, CHECK_PHANTOMS, build_pictures, truth_pictures
+from build_engines.check.pictures import CALIBRATION_PHANTOMS, CHECK_PHANTOMS, build_pictures, truth_pictures
 from build_engines.lint.tensorrt_versions import VERSIONS
 from build_engines.lint_only import lint_report
 from build_engines.makers import MAKERS
-from build_engines.targets import BACKENDS, target_of
+from build_engines.targets.by_name import BACKENDS, target_of
 from calibration.choose import AUTO, METHOD_CHOICES
 from edge_sr.artifacts.bundle import Bundle, default_bundle
 from edge_sr.artifacts.chain import chain_of

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from build_engines.accuracy import Verdict, against_truth, judge
 from build_engines.chain_graphs import Graphs, running
-from build_engines.comparison import Answer, answers, compare
-from build_engines.effort import Effort
-from build_engines.macs import effort_of
-from build_engines.target import Compiled, Target, Tell
+from build_engines.check.accuracy import Verdict, against_truth, judge
+from build_engines.check.comparison import Answer, answers, compare
+from build_engines.check.effort import Effort
+from build_engines.sensitivity.macs import effort_of
+from build_engines.targets.base import Compiled, Target, Tell
 from calibration.images import CalibrationImages
 from edge_sr.artifacts.chain import Chain, Networks
 from edge_sr.backends.onnxrt import OnnxRuntime

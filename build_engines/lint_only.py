@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from build_engines.chain_graphs import Graphs, float_graphs
-from build_engines.check_pictures import Pictures
+from build_engines.check.pictures import Pictures
 from build_engines.lint import Finding, as_text, lint, passes
 from build_engines.lint import as_json as finding_json
 from build_engines.lint.tensorrt_versions import VERSIONS
-from build_engines.macs import effort_of
 from build_engines.makers import QUANTISING
-from build_engines.precision import Quantiser, in_fp16
-from build_engines.ranges import ranges_for
+from build_engines.precision.quantiser import Quantiser, in_fp16
+from build_engines.ranges.find import ranges_for
+from build_engines.sensitivity.macs import effort_of
 from calibration.choose import AUTO
 from edge_sr.artifacts.chain import Chain
 

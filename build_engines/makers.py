@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from build_engines.accuracy import FIDELITIES, Culprit, Verdict
 from build_engines.candidate import Candidate, Workbench
 from build_engines.chain_graphs import running
-from build_engines.local_error import local_errors, probed
-from build_engines.macs import effort_of
-from build_engines.pairs import sharing
-from build_engines.precision import Quantiser, in_fp16, judge_of
-from build_engines.sensitivity import Quantised, cheapest, culprits, sensitivities
-from build_engines.sensitivity_plot import sensitivity_plot
-from build_engines.sensitivity_report import table_text, to_json
+from build_engines.check.accuracy import FIDELITIES, Culprit, Verdict
+from build_engines.precision.quantiser import Quantiser, in_fp16, judge_of
+from build_engines.sensitivity.local_error import local_errors, probed
+from build_engines.sensitivity.macs import effort_of
+from build_engines.sensitivity.pairs import sharing
+from build_engines.sensitivity.plot import sensitivity_plot
+from build_engines.sensitivity.report import table_text, to_json
+from build_engines.sensitivity.search import Quantised, cheapest, culprits, sensitivities
 from calibration.collect import Batches
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable

@@ -117,7 +117,8 @@ def engines() -> str:
         f"An INT8 engine that `edge-sr build` makes there computes one tile in {int8['p50_ms']:.1f} ms, "
         f"**{int8['speedup']:.1f} times** as fast as float32 in the same run ({rows['fp32']['p50_ms']:.1f} ms), and "
         f"moves PSNR on the NIH test split by {score['psnr_db_change']:+.2f} dB and SSIM by "
-        f"{score['ssim_change']:+.4f} at fidelity {score['fidelity']:g}. More rows: [docs/build.md](docs/build.md#what-it-gains-and-costs)."
+        f"{score['ssim_change']:+.4f} at fidelity {score['fidelity']:g}. More rows: "
+        "[docs/build.md](docs/build.md#what-it-gains-and-costs)."
     )
 
 
@@ -146,7 +147,7 @@ def _precision_table(chain: dict[str, Any]) -> str:
 
 
 def _near(psnr_db: float) -> str:
-    """150 dB stands for equal pictures, see build_engines.comparison."""
+    """150 dB stands for equal pictures, see build_engines.check.comparison."""
     return "equal" if psnr_db >= 149 else f"{psnr_db:.1f}"
 
 

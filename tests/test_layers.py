@@ -34,9 +34,9 @@ HOMES = {  # heavy packages, and the only places that may import them
     "torch": ("host_training", "benchmarks.peers"),
     "diffusers": ("host_training", "benchmarks.peers"),
     "onnxruntime": ("edge_sr.backends.onnxrt",),
-    "tensorrt": ("edge_sr.backends.trt", "build_engines.compile_trt"),
-    "pycuda": ("edge_sr.backends.trt", "build_engines.compile_trt"),
-    "cuda": ("edge_sr.backends.trt", "build_engines.compile_trt"),
+    "tensorrt": ("edge_sr.backends.trt", "build_engines.targets.compile_trt"),
+    "pycuda": ("edge_sr.backends.trt", "build_engines.targets.compile_trt"),
+    "cuda": ("edge_sr.backends.trt", "build_engines.targets.compile_trt"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Q/DQ pairs written at the places of a ``Placement``, into a float32 graph or what ``build_engines.cast`` made of it.
+"""Q/DQ pairs written at the places of a ``Placement``, into a float32 graph or what ``precision.cast`` made of it.
 
 In an FP16 graph a pair reads and gives FP16, and so its scales are FP16: nothing there may read two float types.
 """

@@ -15,7 +15,7 @@ COMMANDS = {
     ),
     "engines": ("edge_sr.cli.engines:engines", "List, verify, explain and prune what was built."),
     "calibrate": (
-        "build_engines.calibrate_command:calibrate",
+        "build_engines.ranges.calibrate_command:calibrate",
         "Find the ranges of a bundle's activations, for INT8.",
     ),
     "inspect": ("edge_sr.cli.inspect:inspect", "Say where an output came from, or what a bundle or network holds."),

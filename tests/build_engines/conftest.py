@@ -20,8 +20,8 @@ def default_chain() -> Chain:
 def default_table(default_chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A calibration table of that chain, whether or not one ships: ranges on four phantoms, which hold the gates."""
     pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
-    from build_engines.calibrated import calibrated
     from build_engines.chain_graphs import float_graphs
+    from build_engines.ranges.calibrated import calibrated
     from tests.build_engines.sr_models import pictures
 
     path = tmp_path_factory.mktemp("tables") / "table.json"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from onnx import ModelProto
 
 from build_engines.chain_graphs import float_graphs
-from build_engines.local_error import local_errors, probed
-from build_engines.pairs import sharing
 from build_engines.quantize import Placement, insert_qdq, placement
-from build_engines.sensitivity import Quantised
+from build_engines.sensitivity.local_error import local_errors, probed
+from build_engines.sensitivity.pairs import sharing
+from build_engines.sensitivity.search import Quantised
 from calibration.collect import Batches, collect, exposed
 from calibration.images import CalibrationImages
 from edge_sr.artifacts.bundle import Bundle, default_bundle

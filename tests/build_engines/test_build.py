@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
-from build_engines.accuracy import Verdict
 from build_engines.build import Built, Log, Request, build, report
 from build_engines.candidate import Candidate
-from build_engines.check_pictures import build_pictures
-from build_engines.comparison import FidelityRow, TruthRow
-from build_engines.compile_onnxrt import OnnxRuntimeTarget
+from build_engines.check.accuracy import Verdict
+from build_engines.check.comparison import FidelityRow, TruthRow
+from build_engines.check.pictures import build_pictures
 from build_engines.makers import Made
+from build_engines.targets.onnxrt import OnnxRuntimeTarget
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.engine_folder import cache_to_write

@@ -11,8 +11,8 @@ pytest.importorskip("onnx_graphsurgeon", reason="the cast is done with it")
 
 from onnx import TensorProto, numpy_helper  # noqa: E402
 
-from build_engines.cast import to_fp16  # noqa: E402
 from build_engines.lint import lint  # noqa: E402
+from build_engines.precision.cast import to_fp16  # noqa: E402
 from build_engines.quantize import Placement, grid, insert_qdq, placement, weight_grid  # noqa: E402
 from build_engines.quantize.half import SMALLEST_NORMAL, float_name, half_scales, is_border  # noqa: E402
 from edge_sr.errors import UsageError  # noqa: E402

@@ -94,7 +94,10 @@ def test_our_code_uses_what_all_versions_have(file: str, listings: dict[str, Lis
 @pytest.mark.parametrize(
     ("file", "uses"),
     [
-        ("build_engines/compile_trt.py", "build_serialized_network parse_from_file set_timing_cache step_complete"),
+        (
+            "build_engines/targets/compile_trt.py",
+            "build_serialized_network parse_from_file set_timing_cache step_complete",
+        ),
         ("edge_sr/backends/trt/library.py", "log"),
         ("edge_sr/backends/trt/ports.py", "deserialize_cuda_engine get_tensor_profile_shape"),
         ("edge_sr/backends/trt/slot.py", "execute_async_v3 set_tensor_address set_input_shape infer_shapes"),

@@ -59,7 +59,7 @@ def test_its_graph_holds_no_timestep_and_no_foreign_operator() -> None:
 def test_it_costs_what_the_documents_say(role: str, least: float, most: float) -> None:
     """Multiply-accumulates of one 64x64 picture, in 10^9; README and design.md say 1.3."""
     onnx = pytest.importorskip("onnx")
-    from build_engines.macs import macs
+    from build_engines.sensitivity.macs import macs
 
     cost = sum(macs(onnx.load(Bundle.open(default_bundle()).path(role))).values())
     assert least <= cost / 1e9 <= most

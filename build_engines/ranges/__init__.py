@@ -1,0 +1,1 @@
+"""The ranges of activations: observed, refined by their effect, kept as tables, and found again for a build."""

@@ -1,0 +1,1 @@
+"""Which convolutions suffer from INT8, alone and in a candidate that failed."""

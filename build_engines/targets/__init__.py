@@ -1,0 +1,1 @@
+"""What a build is for: the runtimes that compile graphs into engines, behind one protocol."""
