@@ -11,7 +11,7 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
-from tests.build_engines.test_ranges import table_for  # noqa: E402
+from tests.build_engines.ranges.test_find import table_for  # noqa: E402
 
 from build_engines import makers  # noqa: E402
 from build_engines.candidate import Candidate, Workbench, workbench  # noqa: E402
