@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_nothing_behind(machine: Machine, tmp_path: Path) -> None:
         build(tmp_path, timing_cache=tmp_path / "timing.cache", tell=tell)
     assert told == ["stopping at the builder's next step"]
     assert [path.name for path in tmp_path.iterdir()] == ["g.onnx"]
-    assert machine.leaks() == [] and threading.active_count() == 1
+    assert machine.leaks() == [] and "TensorRT build" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_the_default_bundle_is_compiled_and_runs(machine: Machine, tmp_path: Path) -> None:
