@@ -11,8 +11,6 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
-from tests.build_engines.ranges.test_find import table_for  # noqa: E402
-
 from build_engines import makers  # noqa: E402
 from build_engines.candidate import Candidate, Workbench, workbench  # noqa: E402
 from build_engines.chain_graphs import Graphs, float_graphs  # noqa: E402
@@ -23,6 +21,7 @@ from edge_sr.artifacts.chain import Chain, chain_of  # noqa: E402
 from edge_sr.artifacts.engine_key import PRECISIONS  # noqa: E402
 from edge_sr.backends.onnxrt import OnnxRuntime  # noqa: E402
 from edge_sr.errors import AccuracyError, UsageError  # noqa: E402
+from tests.build_engines.ranges.test_find import table_for  # noqa: E402
 from tests.build_engines.sr_models import pictures  # noqa: E402
 
 

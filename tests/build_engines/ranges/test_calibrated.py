@@ -11,8 +11,8 @@ pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
 from build_engines.chain_graphs import float_graphs, observed_tensors
 from build_engines.precision.quantiser import Quantiser
-from build_engines.ranges.calibrated import observe, refine, table_of
 from build_engines.ranges import calibrated as module
+from build_engines.ranges.calibrated import observe, refine, table_of
 from calibration.choose import REFINED, Observed
 from calibration.collect import FIDELITIES
 from calibration.observers import Range

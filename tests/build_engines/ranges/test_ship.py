@@ -15,8 +15,8 @@ pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 from build_engines.chain_graphs import float_graphs
 from build_engines.check.accuracy import Verdict
 from build_engines.check.comparison import FIDELITIES, TruthRow
-from build_engines.ranges.find import ranges_for, shipped_table
 from build_engines.ranges import ship as module
+from build_engines.ranges.find import ranges_for, shipped_table
 from build_engines.ranges.ship import ship_tables
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable, read_table
