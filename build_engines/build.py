@@ -11,8 +11,9 @@ import numpy as np
 
 from build_engines.candidate import workbench
 from build_engines.chain_graphs import Graphs, float_graphs
-from build_engines.check.accuracy import GATES
+from build_engines.check.accuracy import GATES, judge
 from build_engines.check.pictures import Pictures
+from build_engines.check.polygraphy import faults
 from build_engines.check.tensors import as_json, check_tensors
 from build_engines.makers import MAKERS, QUANTISING, Made, Wish
 from build_engines.ranges.find import FoundRanges, ranges_for
@@ -154,6 +155,9 @@ def _make(
     ) as bench:
         made = MAKERS[request.precision](bench, wish)
         rows = check_tensors(bench, made.candidate)
+    if found := [fault for compared in rows.values() for fault in faults(compared)]:
+        verdict = judge(made.candidate.verdict.rows, made.candidate.verdict.truth, faults=found)
+        raise verdict.error(f"{request.chain.bundle.manifest.name}, {request.chain}, {made.candidate.precision}")
     for line in report(made):
         log(line)
     files = {**made.files, "tensors.json": as_json(rows)}

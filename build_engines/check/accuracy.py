@@ -115,7 +115,7 @@ def judge(
     gates: Gates = GATES,
     faults: Iterable[str] = (),
 ) -> Verdict:
-    """Every gate on every row. faults: what else rules a candidate out, see ``polygraphy_check.faults``."""
+    """Every gate on every row. faults: what else rules a candidate out, see ``polygraphy.faults``."""
     rows, truth = tuple(rows), tuple(truth)
     reasons = [*faults, *(reason for row in rows for reason in _faults(row, gates))]
     reasons += [reason for row in truth for reason in _truth_faults(row, gates)]

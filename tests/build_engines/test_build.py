@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the graphs run in ONNX Runtime")
 
+from build_engines import build as module
 from build_engines.build import Built, Log, Request, build, report
 from build_engines.candidate import Candidate
 from build_engines.check.accuracy import Verdict
 from build_engines.check.comparison import FidelityRow, TruthRow
 from build_engines.check.pictures import build_pictures
+from build_engines.check.polygraphy import TensorError
 from build_engines.makers import Made
 from build_engines.targets.onnxrt import OnnxRuntimeTarget
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.engine_folder import cache_to_write
 from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.errors import AccuracyError
 
 Build = Callable[..., Built]
 
@@ -74,6 +78,16 @@ def test_what_it_told_is_kept_beside_the_engine(built: Build, told: list[str]) -
     assert (entry.folder / "build.log").read_text().splitlines() == told
     assert not (entry.folder / "work").exists()
     assert entry.engines() == {"upscale": entry.folder / "upscale.engine"}
+
+
+def test_a_tensor_that_cannot_be_compared_keeps_it_from_being_published(
+    built: Build, engine_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = TensorError("sr", 0.0, 0.0, 0.0, 0.0, "it holds NaN or Inf")
+    monkeypatch.setattr(module, "check_tensors", lambda bench, candidate: {"upscale": [broken]})
+    with pytest.raises(AccuracyError, match="tiny, ddim, 1 step, fp32: fails the accuracy check: sr: it holds NaN"):
+        built()
+    assert [path.name for path in engine_cache.iterdir()] == [".lock"]
 
 
 def test_its_timings_are_side_by_side_with_float32(built: Build) -> None:
