@@ -104,7 +104,7 @@ def spoiled_bundle(start: Bundle, settings: dict[str, Any], folder: Path) -> Bun
         file = staging / start.manifest.networks[role].file
         file.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(part, file)
-    manifest = replace(start.manifest, name="spoilt", files={}, evaluation={}, provenance={})
+    manifest = replace(start.manifest, name="spoilt", calibration=(), files={}, evaluation={}, provenance={})
     return write_bundle(folder, staging=staging, manifest=manifest, overwrite=True)
 
 

@@ -58,7 +58,7 @@ def thin_bundle(thin_model: EdgeModel, tmp_path_factory: pytest.TempPathFactory)
     onnx.save(compose(*parts, table=thin_model.table(1)), files / "upscale.onnx")
     manifest = Bundle.open(default_bundle()).manifest
     networks = {role: network_file(files / f"{role}.onnx") for role in manifest.networks}
-    manifest = replace(manifest, networks=networks, files={}, evaluation={}, provenance={})
+    manifest = replace(manifest, networks=networks, calibration=(), files={}, evaluation={}, provenance={})
     return write_bundle(folder / "bundle", staging=folder / "staging", manifest=manifest)
 
 
