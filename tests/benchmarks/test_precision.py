@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 pytest.importorskip("onnx", reason="engines are built with onnx")
 pytest.importorskip("onnxruntime", reason="engines are built for ONNX Runtime")
+pytest.importorskip("benchmarks", reason="benchmarks are not in the wheel")
 
 from benchmarks import precision
 from edge_sr.artifacts.bundle import Bundle, default_bundle
