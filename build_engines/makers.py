@@ -124,7 +124,7 @@ def _quantised(bench: Workbench, quantiser: Quantiser, wish: Wish) -> Quantised:
 
     @contextmanager
     def opened(high: frozenset[str]) -> Iterator[SRModel]:
-        graphs = quantiser.graphs(high | set(wish.high))
+        graphs = quantiser.twin().graphs(high | set(wish.high))
         with running(bench.chain, graphs, judge_of(bench.target.flavour, wish.threads), precision="int8") as model:
             yield model
 
@@ -178,8 +178,8 @@ def _blamed(bench: Workbench, quantiser: Quantiser, wish: Wish, verdict: Verdict
 
 
 def _worst_layers(bench: Workbench, quantiser: Quantiser, wish: Wish, pictures: CalibrationImages) -> list[Culprit]:
-    paired = quantiser.paired(wish.high)
-    probes = {role: probed(quantiser.base[role], graph) for role, graph in paired.items()}
+    paired = quantiser.twin().paired(wish.high)
+    probes = {role: probed(quantiser.plain[role], graph) for role, graph in paired.items()}
     local_db = local_errors(
         lambda backend: running(bench.chain, probes, backend),
         Batches(pictures.lr, pictures.noise_seeds, size=1),

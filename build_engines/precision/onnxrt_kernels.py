@@ -164,7 +164,7 @@ class _Codes:
         if self.zero_is_lowest(node.input[2]):
             self.renamed[node.output[0]] = codes  # the codes are rectified already
             return []
-        return [helper.make_node("Max", [codes, node.input[2]], [node.output[0]], name=node.name)]
+        return [helper.make_node("Clip", [codes, node.input[2]], [node.output[0]], name=node.name)]
 
     def zero_is_lowest(self, zero_point: str) -> bool:
         value = numpy_helper.to_array(self.constants[zero_point])

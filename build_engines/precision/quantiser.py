@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onnx import ModelProto
 
@@ -104,6 +104,13 @@ class Quantiser:
         if self.flavour == "onnxruntime":
             return {role: after_quantizing(model) for role, model in paired.items()}
         return paired
+
+    def twin(self) -> Quantiser:
+        """The same with pairs in float32 graphs: what rounding does, in every version of ONNX Runtime.
+
+        Before 1.30 it truncates in FP16 QuantizeLinear on a CPU; FP16 itself moves these figures by less than 0.1 dB.
+        """
+        return replace(self, base=self.plain)
 
     def paired(self, high: Collection[str] = ()) -> dict[str, ModelProto]:
         """The same before the runtime's own rewrites: every quantised convolution stands between its pairs."""

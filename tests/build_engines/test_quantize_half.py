@@ -18,6 +18,7 @@ from build_engines.quantize.half import SMALLEST_NORMAL, float_name, half_scales
 from edge_sr.errors import UsageError  # noqa: E402
 from tests.build_engines.node_by_node import node_by_node, run, types  # noqa: E402
 from tests.build_engines.quantisable import composed, exact_ranges, feeds, network  # noqa: E402
+from tests.old_onnxruntime import rounds_in_fp16  # noqa: E402
 
 Model = "onnx.ModelProto"
 ends = pytest.mark.parametrize("ends", [False, True])
@@ -82,6 +83,7 @@ def rounded(value: np.ndarray, scales: np.ndarray) -> np.ndarray:
     return (codes * scales.astype(np.float32)).astype(np.float16)
 
 
+@rounds_in_fp16
 @ends
 @pytest.mark.parametrize("steps", [1, 2])
 def test_it_computes_what_numpy_does(steps: int, ends: bool) -> None:

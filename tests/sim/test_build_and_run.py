@@ -14,6 +14,7 @@ pytest.importorskip("onnx", reason="graphs are composed with onnx")
 pytest.importorskip("onnxruntime", reason="the simulator runs engines in ONNX Runtime")
 
 from tests.conftest import RunCli
+from tests.old_onnxruntime import rounds_in_fp16
 from tests.sim.install import install
 from tests.sim.machine import Machine
 
@@ -27,7 +28,7 @@ def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return machine
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp16", pytest.param("int8", marks=rounds_in_fp16)])
 def test_an_engine_is_built_checked_and_run(precision: str, machine: Machine, cli: RunCli, chest: Path) -> None:
     built = cli(*BUILD, "--precision", precision)
     assert built.exit_code == 0, built.output

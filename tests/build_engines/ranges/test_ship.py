@@ -26,6 +26,7 @@ from edge_sr.errors import AccuracyError
 from edge_sr.image.phantom import chest_phantom
 from edge_sr.image.radiograph import to_unit
 from tests.build_engines.sr_models import pictures
+from tests.old_onnxruntime import rounds_in_fp16
 
 SHOWN = pictures(4, tile=16)
 TRUTH = to_unit(chest_phantom(256, seed=1000))  # (1, 1, 256, 256), of a phantom that calibrates nothing
@@ -80,6 +81,7 @@ def never() -> CalibrationImages:
     raise AssertionError("calibrates")
 
 
+@rounds_in_fp16
 def test_what_was_gated_stands_beside_them(bundle: Bundle) -> None:
     told: list[str] = []
     (listed,) = shipped(bundle, TRUTH, told).manifest.calibration
@@ -92,6 +94,7 @@ def test_what_was_gated_stands_beside_them(bundle: Bundle) -> None:
         assert any(line.startswith(f"int8 for {flavour}") for line in told)
 
 
+@rounds_in_fp16
 def test_a_table_that_does_not_hold_the_gates_changes_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.read_bytes() for path in bundle.folder.rglob("*") if path.is_file()}
     monkeypatch.setattr(module._Judged, "ends", lambda self: ())
@@ -102,6 +105,7 @@ def test_a_table_that_does_not_hold_the_gates_changes_nothing(bundle: Bundle, mo
     assert [path.name for path in bundle.folder.parent.iterdir()] == ["bundle"]
 
 
+@rounds_in_fp16
 def test_first_and_last_convolutions_are_int8_where_the_gates_hold_without_the_worst(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
