@@ -13,6 +13,7 @@ from edge_sr.cli.exit_codes import USAGE, guarded
 from edge_sr.errors import EnvironmentFault
 
 CommandTable = Mapping[str, tuple[str, str]]  # name -> ("module:attribute", short help)
+EXTRAS = {"build_engines": "build"}  # package of a command -> what to install for it
 
 
 class LazyGroup(click.Group):
@@ -53,7 +54,9 @@ class LazyGroup(click.Group):
             missing = error.name or ""
             if missing.partition(".")[0] == module.partition(".")[0]:
                 raise  # one of our own modules: a bug
-            raise EnvironmentFault(f"{cmd_name} needs the package {missing}", hint=self.needs) from error
+            extra = EXTRAS.get(module.partition(".")[0])
+            hint = f'pip install "edge-sr[{extra}]"' if extra else self.needs
+            raise EnvironmentFault(f"{cmd_name} needs the package {missing}", hint=hint) from error
         assert isinstance(command, click.Command), self.table[cmd_name][0]
         return command
 

@@ -133,6 +133,15 @@ def test_a_missing_package_of_others_is_no_bug(
     assert ("swim needs the package no_such_package\n  try: " + needs in result.stderr) == (code == 3)
 
 
+def test_a_command_of_the_build_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    for name in [name for name in sys.modules if name.startswith("build_engines")]:
+        monkeypatch.delitem(sys.modules, name)
+    result = CliRunner().invoke(group, ["build"])
+    assert result.exit_code == 3
+    assert 'build needs the package onnx\n  try: pip install "edge-sr[build]"' in result.stderr
+
+
 def test_options_can_be_set_by_variables() -> None:
     done = start("doctor", EDGE_SR_DOCTOR_OUTPUT="/no/such/folder")
     assert "/no/such/folder: No such file or directory" in done.stdout
