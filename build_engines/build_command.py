@@ -14,7 +14,7 @@ from build_engines.lint_only import lint_report
 from build_engines.makers import MAKERS
 from build_engines.targets.by_name import BACKENDS, target_of
 from calibration.choose import AUTO, METHOD_CHOICES
-from edge_sr.artifacts.bundle import Bundle, default_bundle
+from edge_sr.artifacts.bundle import Bundle, bundle_folder
 from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.engine_folder import cache_to_write
 from edge_sr.artifacts.manifest import SAMPLERS
@@ -105,7 +105,7 @@ def build_command(
     Each is held against the float32 graph on pictures before it is published; one that strays too far is not, and the
     command exits 4 with the layers that hurt. `edge-sr run` then takes the fastest engine by itself.
     """
-    chain = chain_of(Bundle.open(bundle or default_bundle()), sampler=sampler, steps=steps)
+    chain = chain_of(Bundle.open(bundle_folder(bundle)), sampler=sampler, steps=steps)
     manifest = chain.bundle.manifest
 
     def tell(line: str) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 from onnx import ModelProto
 
-from build_engines.compose import PORTS, compose, standalone
+from build_engines.compose import compose, compose_generator, standalone
 from build_engines.quantize import FLAVOURS, Flavour, grid, placement, single_placements
 from calibration.observers import Grid
-from edge_sr.artifacts.chain import COMPOSED, Chain, Networks
+from edge_sr.artifacts.chain import COMPOSED, Chain, DiffusionChain, Networks
 from edge_sr.backends.base import Backend
 from edge_sr.models import open_model
 from edge_sr.models.base import SRModel
@@ -25,17 +25,18 @@ Graphs = Mapping[str, ModelProto]
 
 def float_graphs(chain: Chain) -> dict[str, ModelProto]:
     """The whole chain as one graph where it can be one, else a graph a network."""
-    bundle = chain.bundle
-    networks = {role: onnx.load(bundle.path(role)) for role in PORTS}
+    networks = {role: onnx.load(chain.bundle.path(role)) for role in chain.networks}
     if not chain.composed:
         return {role: standalone(network, role) for role, network in networks.items()}
-    composed = compose(
-        *networks.values(),
-        table=chain.table,
-        scale=bundle.manifest.scale,
-        projection_rounds=chain.projection_rounds,
-    )
-    return {COMPOSED[0]: composed}
+    return {COMPOSED[0]: composed_graph(chain, networks)}
+
+
+def composed_graph(chain: Chain, networks: Graphs) -> ModelProto:
+    """networks: in the order of ``chain.networks``."""
+    scale, rounds = chain.bundle.manifest.scale, chain.projection_rounds
+    if isinstance(chain, DiffusionChain):
+        return compose(*networks.values(), table=chain.table, scale=scale, projection_rounds=rounds)
+    return compose_generator(*networks.values(), scale=scale, projection_rounds=rounds)
 
 
 def observed_tensors(model: ModelProto) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Write the whole chain as one graph: ``(lr, noise) -> sr``.
+"""Write the whole chain as one graph: ``(lr, noise) -> sr``, or ``lr -> sr`` where no noise is drawn.
 
 The LR encoder, K denoiser steps that share their weights, the decoder and the projection become one ONNX model. The
 timesteps are constants, so each step's time embedding folds into the bias of a convolution; the sampler is a few
@@ -26,6 +26,7 @@ PORTS = {  # role: its inputs, its output
     "encoder": (("lr",), "cond"),
     "denoiser": (("latents", "cond", "timestep"), "prediction"),
     "decoder": (("latents", "lr"), "sr"),
+    "generator": (("lr",), "sr"),
 }
 
 
@@ -57,6 +58,16 @@ def compose(
 
     inputs, output = [lr_port, _port(denoiser, "latents", "noise")], _port(decoder, "sr", "sr")
     return graph.model("upscale", inputs, output, opset=opset)
+
+
+def compose_generator(generator: ModelProto, *, scale: int, projection_rounds: int) -> ModelProto:
+    """``lr -> sr`` of a feed-forward network, with what every graph ends in; arguments and errors as of ``compose``."""
+    opset = _common_opset({"generator": generator})
+    graph = GraphWriter()
+    sr = graph.call(generator, "generator", {"lr": "lr"})["sr"]
+    lr_port = _port(generator, "lr", "lr")
+    _projection(graph, sr, channels=_fixed_channels(lr_port), scale=scale, rounds=projection_rounds)
+    return graph.model("upscale", [lr_port], _port(generator, "sr", "sr"), opset=opset)
 
 
 def standalone(network: ModelProto, role: str) -> ModelProto:

@@ -6,7 +6,7 @@ sampler is seen, unrolled in one graph or taken one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import onnx
 from onnx import ModelProto, TensorProto, helper
 
 from calibration.choose import Observed
+from edge_sr.artifacts.chain import Chain
 from edge_sr.backends.base import Backend, Session, stream_by_run
 from edge_sr.errors import UsageError
 from edge_sr.models.base import SRModel
@@ -24,6 +25,11 @@ from edge_sr.tensors import Tensors
 
 FIDELITIES = (1.0, 0.5, 0.0)  # no noise, half of it, all of it
 BATCH = 4  # pictures a call: some 20 MB of observed activations in the default model
+
+
+def fidelities_of(chain: Chain) -> tuple[float, ...]:
+    """Those at which a chain computes different things."""
+    return FIDELITIES if chain.draws_noise else FIDELITIES[:1]
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,12 @@ class ObservedSession:
         self.inputs, self.outputs = session.inputs, session.outputs
         self._session, self._observer = session, observer
 
-    def run(self, feeds: Tensors) -> Tensors:
-        outputs = self._session.run(feeds)
+    @property
+    def times(self) -> Mapping[str, float]:
+        return self._session.times
+
+    def run(self, feeds: Tensors, *, out: Tensors | None = None) -> Tensors:
+        outputs = self._session.run(feeds, out=out)
         self._observer.observe({**feeds, **outputs})
         return outputs
 

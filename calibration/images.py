@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sr.cli.inputs import OUR_ENDINGS, SUFFIXES
+from edge_sr.cli.inputs import OUR_NAME, SUFFIXES
 from edge_sr.errors import InputError, UsageError
 from edge_sr.image.consistency import area_mean
 from edge_sr.image.phantom import chest_phantom
@@ -40,7 +40,7 @@ SHARE_OF_EACH = 8  # one in eight of the chosen tiles for each extreme, half of 
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """lr: (n, 1, tile, tile) float32 in [0, 1]; in an order that depends on the tiles alone.
+    """lr: (n, C, tile, tile) float32 in [0, 1]; in an order that depends on the tiles alone.
 
     sha256: of what the tiles hold. noise_seeds: one a tile, a function of its pixels.
     """
@@ -51,7 +51,7 @@ class CalibrationImages:
 
     @classmethod
     def of(cls, tiles: np.ndarray) -> CalibrationImages:
-        """tiles: (n, 1, tile, tile) in any order; equal ones are taken once."""
+        """tiles: (n, C, tile, tile) in any order; equal ones are taken once."""
         by_hash = {hashlib.sha256(tile.tobytes()).hexdigest(): tile for tile in tiles}
         hashes = sorted(by_hash)
         whole = hashlib.sha256("".join(hashes).encode()).hexdigest()
@@ -65,28 +65,39 @@ def calibration_images(
     count: int,
     tile: int,
     scale: int,
+    channels: int = 1,
     seed: int = 0,
     skipped: Callable[[InputError], None] = lambda fault: None,
 ) -> CalibrationImages:
     """``count`` tiles from a folder of LR pictures, if there is one, and so many phantoms.
 
-    seed: of all that is drawn. skipped: told of each picture that cannot be read.
+    channels: 3 tints the phantoms and takes pictures in colour as they are. seed: of all that is drawn. skipped: told
+    of each picture that cannot be read.
     Raises UsageError where nothing is left, or where the folder holds pictures that only test.
     """
-    parts = [phantom_tiles(phantoms, tile=tile, scale=scale)]
+    parts = [phantom_tiles(phantoms, tile=tile, scale=scale, channels=channels)]
     if folder is not None:
-        parts.append(pick(folder_tiles(folder, tile=tile, seed=seed, skipped=skipped), count, seed=seed))
+        found = folder_tiles(folder, tile=tile, channels=channels, seed=seed, skipped=skipped)
+        parts.append(pick(found, count, seed=seed))
     tiles = np.concatenate(parts)
     if not len(tiles):
         raise UsageError("no picture to calibrate on", expected="--images or --phantoms")
     return CalibrationImages.of(tiles)
 
 
-def phantom_tiles(count: int, *, tile: int, scale: int, first: int = 0) -> np.ndarray:
-    """(count, 1, tile, tile): in turn as drawn, dark, bright and collimated; all bear a marker. first: its number."""
+def phantom_tiles(count: int, *, tile: int, scale: int, channels: int = 1, first: int = 0) -> np.ndarray:
+    """(count, C, tile, tile): in turn as drawn, dark, bright and collimated; all bear a marker. first: its number.
+
+    With several channels each phantom has a tint of its own.
+    """
     tiles = [_exposed(chest_phantom(tile * scale, seed=n), n % 4) for n in range(first, first + count)]
     reduced = [to_unit(from_unit(area_mean(to_unit(pixels), scale), 8)) for pixels in tiles]
-    return np.concatenate([np.empty((0, 1, tile, tile), np.float32), *reduced])
+    grey = np.concatenate([np.empty((0, 1, tile, tile), np.float32), *reduced])
+    if channels == 1:
+        return grey
+    tints = [np.random.default_rng(n).uniform(0.4, 1.0, channels) for n in range(first, first + count)]
+    tinted: np.ndarray = grey * np.reshape(tints, (count, channels, 1, 1)).astype(np.float32)
+    return tinted
 
 
 def _exposed(phantom: np.ndarray, kind: int) -> np.ndarray:
@@ -101,13 +112,13 @@ def _exposed(phantom: np.ndarray, kind: int) -> np.ndarray:
 
 
 def pick(tiles: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
-    """Those of (n, 1, tile, tile) that cover the extremes, and others at random; all where there are no more."""
+    """Those of (n, C, tile, tile) that cover the extremes, and others at random; all where there are no more."""
     if len(tiles) <= count:
         return tiles
     tiles = CalibrationImages.of(tiles).lr  # so that the order of the files decides nothing
     chosen: list[int] = []
     for statistic in EXTREMES.values():
-        ranked = sorted(range(len(tiles)), key=lambda n: -statistic(tiles[n, 0]))
+        ranked = sorted(range(len(tiles)), key=lambda n: -statistic(tiles[n].mean(axis=0)))
         chosen += [n for n in ranked if n not in chosen][: count // SHARE_OF_EACH]
     others = np.setdiff1d(np.arange(len(tiles)), chosen)
     drawn = np.random.default_rng(seed).permutation(others)[: count - len(chosen)]
@@ -115,15 +126,20 @@ def pick(tiles: np.ndarray, count: int, *, seed: int = 0) -> np.ndarray:
 
 
 def folder_tiles(
-    folder: Path, *, tile: int, seed: int = 0, skipped: Callable[[InputError], None] = lambda fault: None
+    folder: Path,
+    *,
+    tile: int,
+    channels: int = 1,
+    seed: int = 0,
+    skipped: Callable[[InputError], None] = lambda fault: None,
 ) -> np.ndarray:
-    """(n, 1, tile, tile) of the pictures below a folder; of larger ones up to TILES_EACH, drawn."""
+    """(n, C, tile, tile) of the pictures below a folder; of larger ones up to TILES_EACH, drawn."""
     refuse_held_out(folder)
     random = np.random.default_rng(seed)
     paths = sorted(path for path in folder.rglob("*") if _is_input(path, folder))
     if len(paths) > LARGEST_READ:
         paths = [paths[n] for n in sorted(random.permutation(len(paths))[:LARGEST_READ])]
-    tiles = list(_read_tiles(paths, tile, random, skipped))
+    tiles = list(_read_tiles(paths, tile, channels, random, skipped))
     if not tiles:
         raise UsageError("no picture that can be read", where=folder, expected="PNG, TIFF or JPEG, grey")
     return np.concatenate(tiles)
@@ -131,20 +147,26 @@ def folder_tiles(
 
 def _is_input(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in SUFFIXES and not path.name.endswith(OUR_ENDINGS) and not hidden
+    return path.suffix.lower() in SUFFIXES and not OUR_NAME.fullmatch(path.name) and not hidden
 
 
 def _read_tiles(
-    paths: list[Path], tile: int, random: np.random.Generator, skipped: Callable[[InputError], None]
+    paths: list[Path], tile: int, channels: int, random: np.random.Generator, skipped: Callable[[InputError], None]
 ) -> Iterator[np.ndarray]:
     for path in paths:
         try:
-            lr = to_unit(read_radiograph(path).pixels)  # (1, 1, h, w)
+            lr = read_unit(path, channels)
         except InputError as fault:
             skipped(fault)
             continue
         tiles = cut(lr, plan_tiles(*lr.shape[2:], tile=tile, overlap=tile // 4))
         yield tiles[random.permutation(len(tiles))[:TILES_EACH]]
+
+
+def read_unit(path: Path, channels: int) -> np.ndarray:
+    """A file as a model of so many channels takes it, (1, C, h, w) float32 in [0, 1]; grey is repeated."""
+    unit = to_unit(read_radiograph(path, colour="rgb" if channels > 1 else "refuse").pixels)
+    return unit if unit.shape[1] == channels else unit.repeat(channels, axis=1)
 
 
 def refuse_held_out(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,7 +20,7 @@ from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError, UsageError
 from edge_sr.image.atomic import write_atomically
 from edge_sr.image.compare import before_after
 from edge_sr.image.consistency import lr_rmse, project
-from edge_sr.image.png import write_png
+from edge_sr.image.png import encode_png, write_png
 from edge_sr.image.radiograph import Colour, Radiograph, from_unit, read_radiograph, to_unit
 from edge_sr.image.tiling import TilePlan, blend, cut, plan_tiles
 from edge_sr.models.base import SRModel
@@ -30,11 +31,12 @@ OVERLAP = 16  # LR pixels; a quarter of a tile, see edge_sr.image.tiling
 LARGEST_BATCH = 8  # tiles a call: more gains nothing on a CPU and costs memory on a small board
 TEXT_KEY = "edge-sr"  # PNG text chunk that holds the provenance as JSON
 SPREAD_GAIN = 16  # of the spread picture: 255 stands for a deviation of 15.9 grey levels of 255
+LARGEST_KEPT = 1 << 20  # float32 numbers in a workspace: sixteen tiles; a picture of many times that is rare, and large
 
 
 @dataclass(frozen=True)
 class SRResult:
-    """pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB where the source had colour.
+    """pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB where colour was kept.
 
     spread: (H, W) float32, the standard deviation over the samples in units of the full range; None for one sample.
     """
@@ -42,6 +44,21 @@ class SRResult:
     pixels: np.ndarray
     provenance: Mapping[str, object]
     spread: np.ndarray | None = None
+
+
+class Workspace:
+    """Memory for one picture's numbers that the next picture uses again. For one thread; no result lies in it."""
+
+    def __init__(self) -> None:
+        self._array: np.ndarray | None = None
+
+    def array(self, shape: tuple[int, ...]) -> np.ndarray:
+        """float32, holding anything; valid until the next call."""
+        if self._array is not None and self._array.shape == shape:
+            return self._array
+        array = np.empty(shape, np.float32)
+        self._array = array if array.size <= LARGEST_KEPT else None
+        return array
 
 
 def upscale(
@@ -52,6 +69,7 @@ def upscale(
     fidelity: float | None = None,
     samples: int = 1,
     phases: Phases | None = None,
+    workspace: Workspace | None = None,
 ) -> SRResult:
     """Super-resolve one radiograph; the same input and options give the same result, bit for bit.
 
@@ -59,21 +77,34 @@ def upscale(
     with several samples, 0.
     samples: with more than one the result is the mean over the seeds from ``seed`` on, and has their spread. UsageError
     where they cannot differ.
-    phases: where the times of prepare, model, blend and finish are added.
+    phases: where the times from prepare to finish are added. workspace: for calls that follow each other.
     """
     phases = Phases() if phases is None else phases
+    workspace = Workspace() if workspace is None else workspace
     seed = model.seed if seed is None else seed
     fidelity = chosen_fidelity(model, fidelity, samples=samples)
     with phases("prepare"):
-        lr = to_unit(radiograph.pixels)  # (1, 1, h, w)
-    drawn = (_one_sample(lr, model, seed=seed + k, fidelity=fidelity, phases=phases) for k in range(samples))
+        lr = _for_channels(to_unit(radiograph.pixels), model.channels)  # (1, C, h, w)
+    seeds = range(seed, seed + samples)
+    drawn = (_one_sample(lr, model, seed=each, fidelity=fidelity, phases=phases, workspace=workspace) for each in seeds)
     sr, spread = _mean_and_spread(drawn, samples)
     with phases("finish"):
-        pixels = from_unit(sr, radiograph.bit_depth)  # (H, W)
+        if radiograph.pixels.ndim == 2 and model.channels > 1:
+            sr = sr.mean(axis=1, keepdims=True)  # what came in grey goes out grey
+        pixels = from_unit(sr, radiograph.bit_depth)  # (H, W), in colour (H, W, 3)
         provenance = _provenance(radiograph, model, pixels, seed=seed, fidelity=fidelity, samples=samples)
         if radiograph.chroma is not None:
             pixels = _with_chroma(pixels, radiograph.chroma)
     return SRResult(pixels, provenance, spread)
+
+
+def _for_channels(lr: np.ndarray, channels: int) -> np.ndarray:
+    """(1, 1 or 3, h, w) -> (1, channels, h, w): grey is repeated. UsageError for colour where there is one channel."""
+    if lr.shape[1] == channels:
+        return lr
+    if lr.shape[1] > 1:
+        raise UsageError("the model takes grey pictures", where="colour", expected="refuse or luma")
+    return lr.repeat(channels, axis=1)
 
 
 def chosen_fidelity(model: SRModel, fidelity: float | None, *, samples: int) -> float:
@@ -89,12 +120,17 @@ def chosen_fidelity(model: SRModel, fidelity: float | None, *, samples: int) -> 
     return fidelity or 0.0
 
 
-def _one_sample(lr: np.ndarray, model: SRModel, *, seed: int, fidelity: float, phases: Phases) -> np.ndarray:
-    """(1, 1, h, w) -> (1, 1, h * scale, w * scale) for one seed."""
+def _one_sample(
+    lr: np.ndarray, model: SRModel, *, seed: int, fidelity: float, phases: Phases, workspace: Workspace
+) -> np.ndarray:
+    """(1, C, h, w) -> (1, C, h * scale, w * scale) for one seed; it may lie in the workspace."""
     if model.tile is None:
-        with phases("model"):
-            return model(lr, noise=None, fidelity=fidelity)
-    return _run_tiles(lr, model, model.tile, seed=seed if fidelity < 1 else None, fidelity=fidelity, phases=phases)
+        start = time.perf_counter()
+        sr = model(lr, noise=None, fidelity=fidelity)
+        phases.add_call((time.perf_counter() - start) * 1e3, model.times)
+        return sr
+    noisy = seed if fidelity < 1 else None
+    return _run_tiles(lr, model, model.tile, seed=noisy, fidelity=fidelity, phases=phases, workspace=workspace)
 
 
 def _mean_and_spread(drawn: Iterable[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -106,6 +142,7 @@ def _mean_and_spread(drawn: Iterable[np.ndarray], count: int) -> tuple[np.ndarra
     mean = next(samples)
     if count == 1:
         return mean, None
+    mean = mean.copy()  # the next sample may lie where this one does
     squares = np.zeros_like(mean)
     for number, sample in enumerate(samples, start=2):
         difference = sample - mean
@@ -115,25 +152,34 @@ def _mean_and_spread(drawn: Iterable[np.ndarray], count: int) -> tuple[np.ndarra
 
 
 def _run_tiles(
-    lr: np.ndarray, model: SRModel, tile: int, *, seed: int | None, fidelity: float, phases: Phases
+    lr: np.ndarray,
+    model: SRModel,
+    tile: int,
+    *,
+    seed: int | None,
+    fidelity: float,
+    phases: Phases,
+    workspace: Workspace,
 ) -> np.ndarray:
-    """(1, 1, h, w) -> (1, 1, h * scale, w * scale); seed None runs without noise."""
+    """(1, C, h, w) -> (1, C, h * scale, w * scale); seed None runs without noise. One tile stays in the workspace."""
     with phases("prepare"):
         plan = plan_tiles(*lr.shape[2:], tile=tile, overlap=OVERLAP)
-        tiles = cut(lr, plan)  # (N, 1, tile, tile)
+        tiles = cut(lr, plan)  # (N, C, tile, tile)
         noise = None if seed is None else _tile_noise(plan, model, seed, step=0)
-    with phases("model"):
-        parts = [
-            model(
-                tiles[batch],
-                noise=None if noise is None else noise[batch],
-                fidelity=fidelity,
-                noise_of_step=None if seed is None else _later_noise(plan, model, seed, batch),
-            )
-            for batch in _batches(len(tiles), min(LARGEST_BATCH, model.largest_batch or LARGEST_BATCH))
-        ]
-    with phases("blend"):
-        sr = blend(parts[0] if len(parts) == 1 else np.concatenate(parts), plan, scale=model.scale)
+        side = tile * model.scale
+        parts = workspace.array((*tiles.shape[:2], side, side))
+    for batch in _batches(len(tiles), min(LARGEST_BATCH, model.largest_batch or LARGEST_BATCH)):
+        start = time.perf_counter()
+        model(
+            tiles[batch],
+            noise=None if noise is None else noise[batch],
+            fidelity=fidelity,
+            noise_of_step=None if seed is None else _later_noise(plan, model, seed, batch),
+            out=parts[batch],
+        )
+        phases.add_call((time.perf_counter() - start) * 1e3, model.times)
+    with phases("finish"):
+        sr = blend(parts, plan, scale=model.scale)
         if len(tiles) > 1 and model.degradation == "area":  # the blend of consistent tiles is not itself consistent
             sr = project(sr, lr, scale=model.scale)
     return sr
@@ -168,23 +214,32 @@ def _with_chroma(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
 
 
 def _provenance(
-    radiograph: Radiograph, model: SRModel, luma: np.ndarray, *, seed: int, fidelity: float, samples: int
+    radiograph: Radiograph, model: SRModel, pixels: np.ndarray, *, seed: int, fidelity: float, samples: int
 ) -> dict[str, object]:
+    """pixels: of the result, of a colour picture's luma where that alone was super-resolved."""
     noisy = model.noise_shape(64, 64) is not None
     return {
         "tool": "edge-sr",
         "version": __version__,
         **model.provenance,
+        "instead_of": list(model.instead_of) or None,
         "seed": seed if noisy else None,
         "fidelity": fidelity if noisy else None,
         "samples": samples if noisy else None,
         "scale": model.scale,
         "input_sha256": radiograph.sha256,
         "input_note": radiograph.note,
-        "colour": "luma" if radiograph.chroma is not None else "grey",
-        "lr_rmse": round(float(lr_rmse(luma, radiograph.pixels)), 4),
+        "colour": _colour(radiograph),
+        "lr_rmse": round(float(lr_rmse(pixels, radiograph.pixels)), 4),
         "notice": NOTICE,
     }
+
+
+def _colour(radiograph: Radiograph) -> str:
+    """What of a picture's colour went through the model."""
+    if radiograph.chroma is not None:
+        return "luma"
+    return "rgb" if radiograph.pixels.ndim == 3 else "grey"
 
 
 def upscale_file(
@@ -199,24 +254,34 @@ def upscale_file(
     max_pixels: int = 64_000_000,
     overwrite: bool = False,
     phases: Phases | None = None,
+    workspace: Workspace | None = None,
 ) -> tuple[Radiograph, SRResult]:
     """Read ``source``, write the PNG ``target`` and its sidecar ``target`` with suffix .json; both or neither.
+
+    colour: what to do with a colour picture where the model takes grey ones; one of three channels takes it as it is.
+    phases: one of PHASES each; the sidecar holds them as they are before it is written itself.
 
     InputError where the source cannot be served, EnvironmentFault where the target cannot be written.
     """
     phases = Phases() if phases is None else phases
+    wanted: Colour = "rgb" if model.channels == 3 and colour == "refuse" else colour
     with phases("decode"):
-        radiograph = read_radiograph(source, max_pixels=max_pixels, colour=colour)
+        radiograph = read_radiograph(source, max_pixels=max_pixels, colour=wanted)
     try:
-        result = upscale(radiograph, model, seed=seed, fidelity=fidelity, samples=samples, phases=phases)
+        result = upscale(
+            radiograph, model, seed=seed, fidelity=fidelity, samples=samples, phases=phases, workspace=workspace
+        )
     except MemoryError:
-        size = "x".join(map(str, radiograph.pixels.shape[::-1]))
+        height, width = radiograph.pixels.shape[:2]
+        size = f"{width}x{height}"
         raise InputError(f"{size} pixels need more memory than there is", where=source, hint="cut it up") from None
+    with phases("encode"):
+        content = encode_png(result.pixels, text=png_text(result.provenance), level=1)
     with phases("write"):
         _make_folder(target.parent)
-        write_png(target, result.pixels, text=png_text(result.provenance), level=1, overwrite=overwrite)
+        write_atomically(target, content, overwrite=overwrite)
     try:
-        with phases("sidecar"):
+        with phases("write"):
             write_sidecar(target, source, result, phases, overwrite=overwrite)
     except EdgeSRError:
         target.unlink(missing_ok=True)  # a picture without its record is half a result
@@ -226,7 +291,8 @@ def upscale_file(
 
 def write_comparison(path: Path, radiograph: Radiograph, result: SRResult, *, overwrite: bool = False) -> None:
     """The before/after picture, with the provenance of the result in its text."""
-    picture = before_after(radiograph.pixels, result.pixels)
+    scale = len(result.pixels) // len(radiograph.pixels)
+    picture = before_after(radiograph.pixels, result.pixels, scale=scale)
     _make_folder(path.parent)
     write_png(path, picture, text=png_text(result.provenance), overwrite=overwrite)
 

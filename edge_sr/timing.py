@@ -7,6 +7,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+# Of one picture, in this order. queue: what the model's time has beside copies and computation, such as waiting for a
+# free buffer; finish: from the model's numbers to pixels, with blending and projection.
+PHASES = ("decode", "prepare", "queue", "copy_in", "compute", "copy_out", "finish", "encode", "write")
+
 
 class Phases:
     """Milliseconds by phase, in the order in which the phases first began.
@@ -28,7 +32,20 @@ class Phases:
         try:
             yield
         finally:
-            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter() - start) * 1e3
+            self.add(name, (time.perf_counter() - start) * 1e3)
+
+    def add(self, name: str, ms: float) -> None:
+        self.ms[name] = self.ms.get(name, 0.0) + ms
+
+    def add_call(self, ms: float, parts: Mapping[str, float]) -> None:
+        """A call of a model: its parts by phase, and as queue what none of them explains. Without parts: compute."""
+        if not parts:
+            self.add("compute", ms)
+            return
+        self.add("queue", max(0.0, ms - sum(parts.values())))
+        for name in ("copy_in", "compute", "copy_out"):
+            if name in parts:
+                self.add(name, parts[name])
 
     @property
     def total_ms(self) -> float:

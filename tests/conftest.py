@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.cli import group
 from edge_sr.image.png import write_png
-from tests import tiny_bundle
+from tests import tiny_bundle, tiny_generator
 
 RunCli = Callable[..., Result]
 
@@ -34,6 +34,14 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("bundles")
     tiny_bundle.write_fake_networks(folder / "staging")
     return tiny_bundle.publish(folder / "staging", folder / "fake")
+
+
+@pytest.fixture(scope="session")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of a feed-forward family."""
+    pytest.importorskip("onnxruntime", reason="the network runs in ONNX Runtime")
+    pytest.importorskip("onnx", reason="the network is written with onnx")
+    return tiny_generator.publish(tmp_path_factory.mktemp("bundles") / "generator")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+import cv2
 import numpy as np
 
 from calibration.images import CalibrationImages
@@ -25,7 +26,7 @@ LARGEST_PSNR_DB = 150.0  # of equal pictures, whose PSNR is infinite; float32 ca
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model makes of one picture. picture: its number. sr: (1, 1, H, W) float32 in [0, 1]."""
+    """What a model makes of one picture. picture: its number. sr: (1, C, H, W) float32 in [0, 1]."""
 
     fidelity: float
     picture: int
@@ -150,7 +151,7 @@ def against_truth(
 ) -> list[TruthRow]:
     """What either model loses against the truth, one row a fidelity.
 
-    hr: (n, 1, H, W) float32 in [0, 1]. LR is its area mean in 8 bits, and scores are of 8-bit pictures.
+    hr: (n, C, H, W) float32 in [0, 1]. LR is its area mean in 8 bits, and scores are of 8-bit pictures.
     """
     pictures = lr_of(hr, reference.scale)
     truth = [from_unit(each[None], 8) for each in hr]
@@ -161,7 +162,7 @@ def against_truth(
 
 
 def lr_of(hr: np.ndarray, scale: int) -> CalibrationImages:
-    """The area means in 8 bits of (n, 1, H, W) HR pictures, in their order, with noise seeds of their own."""
+    """The area means in 8 bits of (n, C, H, W) HR pictures, in their order, with noise seeds of their own."""
     lr = np.concatenate([to_unit(from_unit(area_mean(each[None], scale), 8)) for each in hr])
     digests = [hashlib.sha256(tile.tobytes()).hexdigest() for tile in lr]
     whole = hashlib.sha256(lr.tobytes()).hexdigest()
@@ -181,7 +182,8 @@ def _mean_scores(given: Iterable[Answer], truth: Sequence[np.ndarray]) -> dict[f
 
 
 def _scores(sr: np.ndarray, hr: np.ndarray) -> dict[str, float]:
-    """sr, hr: (H, W) uint8."""
+    """sr, hr: (H, W) uint8, or in colour (H, W, 3), which are scored by their luma."""
+    sr, hr = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) if each.ndim == 3 else each for each in (sr, hr))
     return {
         "psnr_db": min(psnr(sr, hr), LARGEST_PSNR_DB),
         "ssim": ssim(sr, hr),

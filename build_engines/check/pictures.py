@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from build_engines.check.effort import Effort
-from calibration.images import CalibrationImages, folder_tiles, phantom_tiles, pick
+from calibration.images import CalibrationImages, folder_tiles, phantom_tiles, pick, read_unit
 from edge_sr.artifacts.manifest import Manifest
 from edge_sr.cli.inputs import SUFFIXES
 from edge_sr.errors import InputError, UsageError
-from edge_sr.image.radiograph import read_radiograph, to_unit
 
 CALIBRATION_PHANTOMS = 64  # numbers 0 to 63
 CHECK_PHANTOMS = 24
@@ -27,7 +26,7 @@ LARGEST_CHECKED = 64  # tiles of a folder; as many calibrate
 class Pictures:
     """Phantoms, and tiles of LR pictures: every other tile calibrates, the rest check; a single one does both.
 
-    check_phantoms, calibration_phantoms: how many; None leaves it to what a picture costs. tiles: (n, 1, tile, tile)
+    check_phantoms, calibration_phantoms: how many; None leaves it to what a picture costs. tiles: (n, C, tile, tile)
     float32 in [0, 1]. The phantoms are drawn at first use: that takes seconds, and a build whose engine is there
     already needs none.
     """
@@ -65,7 +64,10 @@ class Pictures:
         return self._with_phantoms(tiles, count, first=FIRST_OF_CHECK)
 
     def _with_phantoms(self, tiles: np.ndarray, count: int, *, first: int = 0) -> CalibrationImages:
-        phantoms = phantom_tiles(count, tile=self.manifest.input.tile, scale=self.manifest.scale, first=first)
+        given = self.manifest.input
+        phantoms = phantom_tiles(
+            count, tile=given.tile, scale=self.manifest.scale, channels=given.channels, first=first
+        )
         return CalibrationImages.of(np.concatenate([phantoms, tiles]))
 
 
@@ -88,9 +90,10 @@ def build_pictures(
             raise UsageError("no picture to check the engine on", expected="--check-phantoms 1 or more, or --images")
         if calibration_phantoms == 0:
             raise UsageError("no picture to calibrate on", expected="--calibration-phantoms 1 or more, or --images")
-        none = phantom_tiles(0, tile=manifest.input.tile, scale=manifest.scale)
+        none = phantom_tiles(0, tile=manifest.input.tile, scale=manifest.scale, channels=manifest.input.channels)
         return Pictures(manifest, none, phantoms, calibration_phantoms)
-    tiles = folder_tiles(folder, tile=manifest.input.tile, seed=seed, skipped=skipped)
+    given = manifest.input
+    tiles = folder_tiles(folder, tile=given.tile, channels=given.channels, seed=seed, skipped=skipped)
     tiles = CalibrationImages.of(pick(tiles, 2 * LARGEST_CHECKED, seed=seed)).lr  # in an order of the tiles alone
     return Pictures(manifest, tiles, phantoms, calibration_phantoms)
 
@@ -107,7 +110,7 @@ def truth_pictures(folder: Path, manifest: Manifest) -> np.ndarray:
 
 
 def hr_pictures(folder: Path, manifest: Manifest) -> np.ndarray:
-    """(n, 1, H, W) float32 in [0, 1]: the middle of every HR picture in a folder, of the size made from one tile.
+    """(n, C, H, W) float32 in [0, 1]: the middle of every HR picture in a folder, of the size made from one tile.
 
     UsageError where there is none, and where one is smaller.
     """
@@ -115,11 +118,11 @@ def hr_pictures(folder: Path, manifest: Manifest) -> np.ndarray:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise UsageError("no picture", where=folder, expected="a folder of PNG, TIFF or JPEG, grey")
-    return np.concatenate([_middle(path, side) for path in paths])
+    return np.concatenate([_middle(path, side, manifest.input.channels) for path in paths])
 
 
-def _middle(path: Path, side: int) -> np.ndarray:
-    hr = to_unit(read_radiograph(path).pixels)  # (1, 1, H, W)
+def _middle(path: Path, side: int, channels: int) -> np.ndarray:
+    hr = read_unit(path, channels)
     height, width = hr.shape[2:]
     if min(height, width) < side:
         raise UsageError(f"{width}x{height} pixels", where=path, expected=f"at least {side}x{side}")

@@ -19,7 +19,7 @@ from calibration.choose import AUTO, METHOD_CHOICES, Choice
 from calibration.images import calibration_images
 from calibration.plot import ranges_over_steps
 from calibration.table import CalibrationTable
-from edge_sr.artifacts.bundle import Bundle, default_bundle
+from edge_sr.artifacts.bundle import Bundle, bundle_folder
 from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.manifest import SAMPLERS
 from edge_sr.cli.lazy_group import examples
@@ -93,13 +93,14 @@ def calibrate(
     _check_choice(out=out, ship=ship, truth=truth, others=(steps, sampler, plot))
     for path in filter(None, (out, plot)):
         _refuse_taken(path, overwrite=overwrite)
-    opened = Bundle.open(bundle or default_bundle())
+    opened = Bundle.open(bundle_folder(bundle))
     pictures = calibration_images(
         images,
         phantoms=phantoms,
         count=count,
         tile=opened.manifest.input.tile,
         scale=opened.manifest.scale,
+        channels=opened.manifest.input.channels,
         seed=seed,
         skipped=lambda fault: click.echo(f"skipped: {fault}", err=True),
     )

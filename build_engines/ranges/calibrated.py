@@ -19,7 +19,7 @@ from build_engines.quantize import FLAVOURS
 from build_engines.ranges.refine import refined_ranges
 from build_engines.targets.base import Tell
 from calibration.choose import AUTO, Observed, choose, refined
-from calibration.collect import BATCH, FIDELITIES, Batch, Batches, collect, exposed
+from calibration.collect import BATCH, Batch, Batches, collect, exposed, fidelities_of
 from calibration.images import CalibrationImages
 from calibration.table import CalibrationTable, Origin, TensorRanges
 from edge_sr.artifacts.chain import Chain
@@ -48,7 +48,7 @@ def observe(
     found: dict[str, Observed] = {}
     for names in _passes(sizes):
         size = max(1, min(BATCH, OBSERVED_BYTES // max(1, sum(sizes[name] for name in names))))
-        with _progress(Batches(pictures.lr, pictures.noise_seeds, size=size)) as batches:
+        with _progress(Batches(pictures.lr, pictures.noise_seeds, fidelities_of(chain), size)) as batches:
             # Not spinning: between two calls the histograms want the cores.
             backend = OnnxRuntime(threads, spinning=False)
             found |= collect(partial(_running, chain, graphs, names), names, batches, backend=backend)
@@ -100,7 +100,7 @@ def table_of(
         steps=chain.steps,
         images_sha256=pictures.sha256,
         images=len(pictures.lr),
-        fidelities=FIDELITIES,
+        fidelities=fidelities_of(chain),
         method=method,
     )
     grids = {flavour.symmetric: activation_grid(flavour) for flavour in FLAVOURS.values()}

@@ -94,7 +94,8 @@ def _around(limits: Range) -> list[Range]:
 
 
 def _error(expected: Sequence[Answer], got: Iterable[Answer]) -> _Error:
-    pairs = [(each.sr[0, 0], other.sr[0, 0]) for each, other in zip(expected, got, strict=True)]
+    answered = [(each.sr[0], other.sr[0]) for each, other in zip(expected, got, strict=True)]
+    pairs = [planes for one, other in answered for planes in zip(one, other, strict=True)]
     return _Error(
         float(np.mean([np.mean((a - b) ** 2) for a, b in pairs])),
         float(np.mean([1 - ssim(255 * a, 255 * b) for a, b in pairs])),

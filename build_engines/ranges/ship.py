@@ -28,7 +28,7 @@ from edge_sr.artifacts.manifest import CalibrationFile
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.models.base import SRModel
 
-STEPS = (1, 2, 4)  # of denoising, with the bundle's own sampler
+STEPS = (1, 2, 4)  # of denoising, with the bundle's own sampler where it has one
 END_TO_END = 24  # pictures of the truth that are also compared with float32
 
 
@@ -41,14 +41,13 @@ def ship_tables(
     threads: int | None = None,
     tell: Tell,
 ) -> Bundle:
-    """The bundle in its place, with a table for each of STEPS in it.
+    """The bundle in its place, with a table for each of STEPS in it (one, where no sampler runs).
 
     truth: (n, 1, H, W) HR pictures that neither trained the model nor are among ``pictures``; None checks nothing.
     Raises AccuracyError, and leaves the bundle as it was, where INT8 by a table does not hold the gates.
     """
     files, listed = {}, []
-    for steps in STEPS:
-        chain = chain_of(bundle, steps=steps)
+    for chain in _chains(bundle):
         graphs = float_graphs(chain)
         observed = observe(chain, graphs, pictures, threads=threads)
         table = table_of(chain, pictures, observed, method=method)
@@ -56,11 +55,16 @@ def ship_tables(
         checked: dict[str, object] = {}
         if truth is not None:
             table, checked = _checked(chain, graphs, table, truth, threads, tell)
-        file = f"calibration/{chain.sampler}-{steps}.json"
+        file = f"calibration/{chain.sampler}-{chain.steps}.json"
         tell(f"{file}: {len(table.tensors)} tensors")
         files[file] = table.to_bytes()
-        listed.append(CalibrationFile(chain.sampler, steps, file, checked))
+        listed.append(CalibrationFile(chain.sampler, chain.steps, file, checked))
     return extend_bundle(bundle, files, replace(bundle.manifest, calibration=tuple(listed)))
+
+
+def _chains(bundle: Bundle) -> list[Chain]:
+    default = chain_of(bundle)
+    return [chain_of(bundle, steps=steps) for steps in STEPS] if default.draws_noise else [default]
 
 
 def _checked(

@@ -21,6 +21,8 @@ MAX_ENTRIES = 256
 _CHUNK_BYTES = 1 << 18  # stays in the second-level cache
 _EXTERNAL = (b"\x08location", b"\0location")  # its key after its length, 8, in one byte or in a padded varint
 
+SHIPPED = {"default": "cxr-x4-edge", "fast": "cxr-x4-fast"}  # word -> folder inside the package
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -68,9 +70,33 @@ class Bundle:
         return self.folder / self.manifest.networks[role].file
 
 
+def shipped_bundle(word: str) -> Path:
+    """The folder of a bundle that comes inside the package. word: one of SHIPPED."""
+    return Path(__file__).resolve().parents[1] / "bundles" / SHIPPED[word]
+
+
 def default_bundle() -> Path:
-    """The folder of the bundle that ships inside the package."""
-    return Path(__file__).resolve().parents[1] / "bundles" / "cxr-x4-edge"
+    """The one that runs when nothing else is asked for."""
+    return shipped_bundle("default")
+
+
+def bundle_folder(word: str | Path | None = None) -> Path:
+    """What a user calls a bundle, to its folder: a word of SHIPPED, a folder, or None for the default one.
+
+    UsageError where it is neither.
+    """
+    if word is None or str(word) in SHIPPED:
+        return shipped_bundle(str(word or "default"))
+    folder = Path(word)
+    if not folder.is_dir():
+        raise UsageError("no such model", where=folder, expected=f"{', '.join(SHIPPED)} or a bundle folder")
+    return folder
+
+
+def word_for(folder: Path) -> str:
+    """What to type for a bundle: the other way round."""
+    words = (word for word in SHIPPED if shipped_bundle(word) == folder.absolute())
+    return next(words, str(folder))
 
 
 def write_bundle(folder: str | Path, *, staging: str | Path, manifest: Manifest, overwrite: bool = False) -> Bundle:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_sr.artifacts.engine_entry import RETIRED, Damaged, Entry, read_entry
 from edge_sr.artifacts.engine_key import BACKENDS, BUILD_VERSION, PRECISIONS, Difference, EngineKey, Machine
+from edge_sr.artifacts.families import FEEDFORWARD
 from edge_sr.artifacts.manifest import SAMPLERS
 from edge_sr.artifacts.trust import owned_by_us, user_name
 from edge_sr.errors import IntegrityError
@@ -23,7 +24,8 @@ VARIABLE = "EDGE_SR_CACHE"
 # What EngineManifest.folder_name makes. Nothing else in the folder is ours: it is neither read nor removed.
 _NAME = re.compile(
     r"[a-z0-9][a-z0-9._-]{0,63}"
-    rf"-({'|'.join(map(re.escape, SAMPLERS))})-[0-9]+-({'|'.join(PRECISIONS)})-({'|'.join(BACKENDS)})-[0-9a-f]{{12}}"
+    rf"-({'|'.join(map(re.escape, (*SAMPLERS, FEEDFORWARD)))})-[0-9]+"
+    rf"-({'|'.join(PRECISIONS)})-({'|'.join(BACKENDS)})-[0-9a-f]{{12}}"
 )
 
 Refused = Callable[[Damaged], None]

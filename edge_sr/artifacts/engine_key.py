@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import NamedTuple, Protocol
 
+from edge_sr.artifacts.families import FAMILIES, FEEDFORWARD
 from edge_sr.artifacts.manifest import SAMPLERS
 from edge_sr.artifacts.strict_json import Fields
 from edge_sr.device.facts import DeviceFacts
@@ -19,7 +20,7 @@ from edge_sr.device.facts import DeviceFacts
 BUILD_VERSION = 1  # raised with every change of the build after which older engines must not be used any more
 PRECISIONS = ("fp32", "fp16", "int8", "auto")
 BACKENDS = ("onnxruntime", "tensorrt")
-ROLES = ("upscale", "encoder", "denoiser", "decoder", "generator")
+ROLES = ("upscale", *dict.fromkeys(role for family in FAMILIES.values() for role in family.networks))
 NOT_SET = "not set"
 
 Option = str | int | float | bool
@@ -154,7 +155,7 @@ def parse_key(raw: Fields) -> EngineKey:
     batch = raw.take("batch", "three sizes from 1 on: smallest, best, largest", _is_batch)
     return EngineKey(
         chain_sha256=raw.matching("chain_sha256", _SHA256, _SHA256_RULE),
-        sampler=raw.choice("sampler", SAMPLERS),
+        sampler=raw.choice("sampler", (*SAMPLERS, FEEDFORWARD)),
         steps=raw.integer("steps", 1, 10_000),
         roles=tuple(raw.take("roles", "a list of " + ", ".join(ROLES), _are_roles)),
         precision=raw.choice("precision", PRECISIONS),

@@ -11,18 +11,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from edge_sr.artifacts.families import FAMILIES, FEEDFORWARD
 from edge_sr.artifacts.strict_json import Fields, short
 from edge_sr.errors import IntegrityError
 from edge_sr.tensors import TensorSpec
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-ROLES: Mapping[str, tuple[str, ...]] = {  # family -> its networks, all of them and no other, but see roles_of
-    "latent_diffusion": ("encoder", "denoiser", "decoder", "upscale"),
-    "espcn": ("generator",),
-    "rrdb": ("generator",),
-}
-DEGRADATIONS = ("area", "cubic")
+DEGRADATIONS = ("area", "cubic", "bicubic", "bicubic-blur", "high-order")
 BETA_SCHEDULES = ("linear", "cosine")
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 SAMPLERS = ("ddpm", "ddim", "dpmsolver++")
@@ -74,7 +70,7 @@ class SamplerDefaults:
 
 @dataclass(frozen=True)
 class CalibrationFile:
-    """A table of activation ranges, for INT8 builds with this sampler and number of steps.
+    """A table of activation ranges, for INT8 builds with this sampler and number of steps (FEEDFORWARD and 1: of none).
 
     file: a path inside the bundle, listed in ``files`` too. checked: what builds from it scored against ground truth.
     """
@@ -132,11 +128,11 @@ def parse_manifest(raw: object, where: object = MANIFEST) -> Manifest:
     if type(version) is not int or version != FORMAT_VERSION:
         rule = f"{FORMAT_VERSION}, the only version that this release reads"
         raise top.unfit("format_version", version, rule, "pip install --upgrade edge-sr")
-    family = top.choice("family", tuple(ROLES))
-    latent = family == "latent_diffusion"
+    family = top.choice("family", tuple(FAMILIES))
+    diffuses = FAMILIES[family].diffuses
     names = ["format_version", *Manifest.__dataclass_fields__]
-    top.only(names if latent else [name for name in names if name not in ("diffusion", "sampler")])
-    diffusion = _diffusion(top.child("diffusion")) if latent else None
+    top.only(names if diffuses else [name for name in names if name not in ("diffusion", "sampler")])
+    diffusion = _diffusion(top.child("diffusion")) if diffuses else None
     sampler = _sampler(top.child("sampler"), diffusion.num_train_timesteps) if diffusion else None
     manifest = Manifest(
         name=top.matching("name", _NAME, "lower-case letters, digits, . _ -, at most 64"),
@@ -158,9 +154,9 @@ def parse_manifest(raw: object, where: object = MANIFEST) -> Manifest:
 
 
 def roles_of(family: str, sampler: SamplerDefaults | None) -> tuple[str, ...]:
-    """The networks of a bundle: without ``upscale`` where the default sampler cannot be one graph."""
-    composed = sampler is None or sampler.name in COMPOSED_SAMPLERS
-    return tuple(role for role in ROLES[family] if composed or role != "upscale")
+    """The networks of a bundle: all of its family, and the composed graph where its sampler can be one."""
+    composed = sampler is not None and sampler.name in COMPOSED_SAMPLERS
+    return (*FAMILIES[family].networks, *(("upscale",) if composed else ()))
 
 
 def _input(fields: Fields, latent_stride: int) -> InputSpec:
@@ -245,8 +241,8 @@ def _calibration(top: Fields, num_train_timesteps: int) -> tuple[CalibrationFile
 def _calibration_file(fields: Fields, num_train_timesteps: int) -> CalibrationFile:
     fields.only(CalibrationFile.__dataclass_fields__)
     return CalibrationFile(
-        sampler=fields.choice("sampler", SAMPLERS),
-        steps=fields.integer("steps", 1, num_train_timesteps),
+        sampler=fields.choice("sampler", SAMPLERS if num_train_timesteps else (FEEDFORWARD,)),
+        steps=fields.integer("steps", 1, num_train_timesteps or 1),
         file=fields.matching("file", _FILE, "a path inside the bundle such as calibration/ddim-1.json"),
         checked=fields.child("checked").raw,
     )

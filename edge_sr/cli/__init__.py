@@ -20,6 +20,10 @@ COMMANDS = {
     ),
     "inspect": ("edge_sr.cli.inspect:inspect", "Say where an output came from, or what a bundle or network holds."),
     "doctor": ("edge_sr.cli.doctor:doctor", "Check this machine, and say what to type where something is missing."),
+    "device-check": (
+        "build_engines.device_check.command:device_check",
+        "Measure everything on this machine once, and write one report to send back.",
+    ),
     "power": ("edge_sr.cli.power:power", "Show what this machine takes in watts, by rail."),
     "sample": ("edge_sr.cli.sample:sample", "Write a synthetic radiograph to try things on."),
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from edge_sr.artifacts.bundle import Bundle, default_bundle
+from edge_sr.artifacts.bundle import Bundle, bundle_folder
 from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.engine_cache import cache_folders, entries
 from edge_sr.artifacts.engine_entry import Damaged, Entry
@@ -41,7 +41,7 @@ def explain(bundle: Path | None, precision: str | None, sampler: str | None, ste
 
     What is not asked for is compared as the engine has it.
     """
-    opened, machines = Bundle.open(bundle or default_bundle()), machines_here()
+    opened, machines = Bundle.open(bundle_folder(bundle)), machines_here()
     asked = {name: value for name, value in (("sampler", sampler), ("steps", steps)) if value is not None}
     rows = []
     for each in (each for folder in cache_folders() for each in entries(folder)):

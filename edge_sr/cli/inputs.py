@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from edge_sr.errors import EdgeSRError, InputError, UsageError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 LONGEST_NAME = 255  # bytes, on every common file system
-OUR_ENDINGS = ("_x4.png", "_x4_compare.png", "_x4_spread.png")
+OUR_NAME = re.compile(r".*_x[2-8](_compare|_spread)?\.png", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,12 @@ class Job:
 
 @dataclass
 class RunPlan:
-    """jobs: what to do. faults: what cannot be done, by file or folder. skipped: what is left out, and why."""
+    """jobs: what to do. faults: what cannot be done, by file or folder. skipped: what is left out, and why.
 
+    scale: of the model, which the names of outputs tell.
+    """
+
+    scale: int = 4
     jobs: list[Job] = field(default_factory=list)
     faults: list[tuple[Path, EdgeSRError]] = field(default_factory=list)
     skipped: list[tuple[Path, str]] = field(default_factory=list)
@@ -47,14 +52,16 @@ def plan_run(
     compare_as: Path | None = None,
     spread: bool = False,
     overwrite: bool = False,
+    scale: int = 4,
 ) -> RunPlan:
     """Expand files, folders and glob patterns into jobs; nothing is written.
 
-    Without ``out`` a file's result stands beside it and a folder's in ``<folder>_x4``. An ``out`` that ends in .png
-    names the result of a single file; any other is a folder, under which the tree of a folder or pattern is mirrored.
+    Without ``out`` a file's result stands beside it and a folder's in ``<folder>_x4``, 4 being ``scale``. An ``out``
+    that ends in .png names the result of a single file; any other is a folder, under which the tree of a folder or
+    pattern is mirrored.
     UsageError where two inputs have one output name, or an output is itself an input.
     """
-    plan = RunPlan()
+    plan = RunPlan(scale)
     found = list(dict.fromkeys(pair for name in inputs for pair in _expand_or_tell(name, out, plan)))
     single = len(inputs) == 1 and len(found) <= 1 and not Path(inputs[0]).is_dir()
     if out is not None and _names_a_file(out):
@@ -98,11 +105,11 @@ def _expand(name: str, out: Path | None, plan: RunPlan) -> Iterator[tuple[Path, 
     """(source, target) for each input file of one argument; what cannot be read goes to plan.faults."""
     path = Path(name)
     if path.is_dir():
-        yield from _expand_folder(path, out or _folder_beside(path), plan)
+        yield from _expand_folder(path, out or _folder_beside(path, plan.scale), plan)
     elif glob.has_magic(name) and not path.exists():
         yield from _expand_pattern(name, out, plan)
     else:
-        yield path, (out or path.parent) / _target_name(path)
+        yield path, (out or path.parent) / _target_name(path, plan.scale)
 
 
 def _expand_folder(folder: Path, out: Path, plan: RunPlan) -> Iterator[tuple[Path, Path]]:
@@ -110,7 +117,7 @@ def _expand_folder(folder: Path, out: Path, plan: RunPlan) -> Iterator[tuple[Pat
     pictures = [path for path in _walk(folder, plan) if path.suffix.lower() in SUFFIXES]
     for path in pictures:
         if not _set_ours_aside(path, plan):
-            yield path, out / path.relative_to(folder).with_name(_target_name(path))
+            yield path, out / path.relative_to(folder).with_name(_target_name(path, plan.scale))
     if not pictures and len(plan.faults) == faults_before:
         plan.faults.append((folder, InputError("no PNG, TIFF or JPEG in the folder", where=folder)))
 
@@ -140,7 +147,7 @@ def _expand_pattern(pattern: str, out: Path | None, plan: RunPlan) -> Iterator[t
     root = _fixed_part(pattern)
     for path in matches:
         if not _set_ours_aside(path, plan):
-            yield path, (out or root) / path.relative_to(root).with_name(_target_name(path))
+            yield path, (out or root) / path.relative_to(root).with_name(_target_name(path, plan.scale))
 
 
 def _fixed_part(pattern: str) -> Path:
@@ -153,16 +160,16 @@ def _fixed_part(pattern: str) -> Path:
     return fixed
 
 
-def _folder_beside(folder: Path) -> Path:
+def _folder_beside(folder: Path, scale: int) -> Path:
     """The folder "scans_x4" for "scans"; "." and ".." have no name of their own, so they are resolved first."""
     named = folder if folder.name not in ("", "..") else folder.resolve()
     if not named.name:
         raise UsageError("the root folder needs an output folder", where=folder, hint="-o OUT")
-    return named.with_name(f"{named.name}_x4")
+    return named.with_name(f"{named.name}_x{scale}")
 
 
-def _target_name(source: Path) -> str:
-    return f"{source.stem}_x4.png"
+def _target_name(source: Path, scale: int) -> str:
+    return f"{source.stem}_x{scale}.png"
 
 
 def _set_ours_aside(path: Path, plan: RunPlan) -> bool:
@@ -170,7 +177,7 @@ def _set_ours_aside(path: Path, plan: RunPlan) -> bool:
     from edge_sr.image.png import read_text
     from edge_sr.pipeline import TEXT_KEY
 
-    if not path.name.endswith(OUR_ENDINGS):
+    if not OUR_NAME.fullmatch(path.name):
         return False
     try:
         ours = TEXT_KEY in read_text(path)

@@ -20,6 +20,7 @@ WIDEST = 120  # columns; sentences are broken there, hashes and names are not
 EXAMPLES = examples(
     "edge-sr inspect chest_x4.png          how this picture was made",
     "edge-sr inspect my-bundle             what the bundle holds, after verifying its hashes",
+    "edge-sr inspect default               the same of one that comes with edge-sr",
     "edge-sr inspect upscale.onnx --json   operators, inputs and outputs, for programs",
 )
 
@@ -38,6 +39,10 @@ def inspect(path: Path, as_json: bool) -> None:
 
 def describe(path: Path) -> dict[str, object]:
     """The summary of one file or folder as a JSON object; its "kind" is output, bundle or onnx."""
+    from edge_sr.artifacts.bundle import SHIPPED, shipped_bundle
+
+    if not path.exists() and str(path) in SHIPPED:
+        path = shipped_bundle(str(path))
     if not path.exists():
         raise InputError("no such file or folder", where=path)
     readers: dict[str, Callable[[Path], dict[str, object]]] = {".png": describe_output, ".onnx": describe_onnx}

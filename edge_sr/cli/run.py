@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SAMPLERS = ("ddpm", "ddim", "dpmsolver++")  # as edge_sr.diffusion.samplers; a test holds the two together
 PRECISIONS = ("auto", "fp32", "fp16", "int8")  # as edge_sr.models.engines, likewise
 BACKENDS = ("tensorrt", "onnxruntime")
+PROVIDERS = ("cpu", "cuda")  # as edge_sr.backends.onnxrt_providers, likewise
 
 EXAMPLES = examples(
     "edge-sr run chest.png                       makes chest_x4.png and chest_x4.json beside it",
@@ -47,7 +48,13 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
 @click.command(epilog=EXAMPLES)
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for results, or a .png name for one file.")
-@click.option("--model", default="default", show_default=True, help='"bicubic", "default" or a bundle folder.')
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    help="default, fast, bicubic or a bundle folder. Of several, as default,fast,bicubic, the next one is taken where "
+    "an engine or a bundle is missing or refused.",
+)
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
@@ -56,6 +63,12 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
     help="auto: the fastest engine that edge-sr build made for this machine, else the bundle in float32.",
 )
 @click.option("--backend", type=click.Choice(BACKENDS), help="What runs the engine.  [default: the faster one]")
+@click.option(
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    help="What ONNX Runtime computes on; naming one asks for that backend. cuda needs onnxruntime-gpu and runs the "
+    "bundle in float32.  [default: cpu]",
+)
 @click.option("--steps", type=int, help="Denoising steps, 1 to the bundle's training steps.  [default: the bundle's]")
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="How the steps are taken.  [default: the bundle's]")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Of the noise.  [default: the bundle's]")
@@ -87,7 +100,9 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
     metavar="FILE",
     help="The same for one file, under a name of yours.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of the model.  [default: all cores]")
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads of the model.  [default: one a core, 8 at most]"
+)
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=64),
@@ -112,6 +127,7 @@ def run(
     model: str,
     precision: str,
     backend: str | None,
+    provider: str | None,
     steps: int | None,
     sampler: str | None,
     seed: int | None,
@@ -133,21 +149,38 @@ def run(
     bit depth called <stem>_x4.png with its provenance inside and in <stem>_x4.json. It is written beside a file, for a
     folder into <folder>_x4, or under -o. Not for diagnostic use.
     """
-    plan = plan_run(inputs, out, compare=compare, compare_as=compare_as, spread=samples > 1, overwrite=overwrite)
+    from edge_sr.models import scale_of
+
+    names = model.split(",")
+    plan = plan_run(
+        inputs,
+        out,
+        compare=compare,
+        compare_as=compare_as,
+        spread=samples > 1,
+        overwrite=overwrite,
+        scale=scale_of(names),
+    )
     outcomes = _planned_outcomes(plan)
     if dry_run:
         outcomes += [Outcome(job.source, "planned", job.outputs) for job in plan.jobs]
     elif plan.jobs:
-        from edge_sr.models import load_model
-        from edge_sr.pipeline import chosen_fidelity, upscale_file
+        from edge_sr.models import load_first
+        from edge_sr.pipeline import Workspace, chosen_fidelity, upscale_file
 
         log = ctx.with_resource(run_log(log_file, note=_warn))
         opening = Phases()
         with opening("open"):
-            loaded = load_model(
-                model, sampler=sampler, steps=steps, threads=threads, precision=precision, backend=backend, note=_warn
+            loaded = load_first(
+                names,
+                sampler=sampler,
+                steps=steps,
+                threads=threads,
+                precision=precision,
+                backend=backend,
+                provider=provider,
+                note=_warn,
             )
-            loaded.open()
         with loaded:
             chosen_fidelity(loaded, fidelity, samples=samples)  # a fault of the command line, not of each file
             work = partial(
@@ -159,6 +192,7 @@ def run(
                 colour=colour,
                 max_pixels=max_pixels,
                 overwrite=overwrite,
+                workspace=Workspace(),
             )
             outcomes += _work_through(plan.jobs, work, opening, overwrite=overwrite, log=log)
     if report(outcomes, as_json=as_json):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_sr.cli.run_report import Outcome
+from edge_sr.timing import PHASES
 
 LogPicture = Callable[[Outcome, float, float], None]  # what became of it; start and end in time.perf_counter seconds
 # Of the provenance: what a time or an energy cannot be compared without.
@@ -48,6 +49,6 @@ def record(outcome: Outcome, total_ms: float) -> dict[str, object]:
         "error": None if outcome.error is None else str(outcome.error),
         "pixels": None if result is None else [result.pixels.shape[1], result.pixels.shape[0]],
         **{name: provenance.get(name) for name in MADE_WITH},
-        "phases_ms": {name: round(ms, 3) for name, ms in outcome.phases.ms.items()},
+        "phases_ms": dict.fromkeys(PHASES) | {name: round(ms, 3) for name, ms in outcome.phases.ms.items()},
         "total_ms": round(total_ms, 3),
     }

@@ -100,6 +100,8 @@ def _made_with(result: SRResult) -> Iterator[str]:
     provenance = result.provenance
     if provenance.get("engine"):
         yield f"engine: {provenance['precision']}, {provenance['engine']}"
+    elif str(provenance.get("backend")).endswith("CUDA"):  # for which there are none
+        yield f"the bundle's own networks, in {provenance['precision']}, by {provenance['backend']}"
     elif "engine" in provenance:
         yield f"no engine: the bundle's own networks, in {provenance['precision']}; try: edge-sr build"
 

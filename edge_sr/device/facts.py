@@ -32,6 +32,7 @@ class DeviceFacts:
     cpu_features: those of INT8_FEATURES that the processor has; None where the system does not tell.
     cores: those that this process may use.
     instructions: those of VECTOR_FEATURES that the processor has, sorted; None where the system does not tell.
+    available_mib: of memory_mib, what programs could take now without swapping.
     """
 
     board: str | None
@@ -42,6 +43,7 @@ class DeviceFacts:
     cores: int
     memory_mib: int | None
     instructions: tuple[str, ...] | None = None
+    available_mib: int | None = None
 
 
 def _fields(cpuinfo: str, name: str) -> list[str]:
@@ -73,9 +75,9 @@ def _common_features(cpuinfo: str) -> set[str] | None:
     return set.intersection(*(set(line.split()) for line in lines)) if lines else None
 
 
-def memory_mib(meminfo: str) -> int | None:
+def memory_mib(meminfo: str, entry: str = "MemTotal") -> int | None:
     """Memory of the machine in MiB, from /proc/meminfo (its "kB" are KiB, proc(5))."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB$", meminfo, re.MULTILINE)
+    found = re.search(rf"^{entry}:\s+(\d+) kB$", meminfo, re.MULTILINE)
     return int(found.group(1)) // 1024 if found else None
 
 
@@ -84,9 +86,9 @@ def board_name(model: str) -> str | None:
     return model.rstrip("\0").strip() or None
 
 
-def _text(path: str) -> str:
+def _text(path: Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 
@@ -97,16 +99,17 @@ def _usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def read_facts() -> DeviceFacts:
-    """The machine that this process runs on."""
-    cpuinfo = _text("/proc/cpuinfo")
+def read_facts(root: Path = Path("/")) -> DeviceFacts:
+    """The machine that this process runs on. root: of the file system; another one in tests."""
+    cpuinfo, meminfo = _text(root / "proc/cpuinfo"), _text(root / "proc/meminfo")
     return DeviceFacts(
-        board=board_name(_text("/proc/device-tree/model")),
+        board=board_name(_text(root / "proc/device-tree/model")),
         machine=platform.machine(),
         system=f"{platform.system()} {platform.release()}",
         cpu_model=cpu_model(cpuinfo),
         cpu_features=cpu_features(cpuinfo),
         cores=_usable_cores(),
-        memory_mib=memory_mib(_text("/proc/meminfo")),
+        memory_mib=memory_mib(meminfo),
         instructions=instructions(cpuinfo),
+        available_mib=memory_mib(meminfo, "MemAvailable"),
     )

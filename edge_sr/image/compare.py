@@ -16,14 +16,16 @@ GAP = 8  # pixels between panels
 def before_after(lr: np.ndarray, sr: np.ndarray, *, scale: int = 4) -> np.ndarray:
     """LR, bicubic and SR side by side, captioned, with the notice below.
 
-    lr: (h, w) uint8 or uint16. sr: (h * scale, w * scale) of the same type, or (.., .., 3) uint8 RGB, shown as luma.
+    lr: (h, w) uint8 or uint16. sr: (h * scale, w * scale) of the same type. Either may be (.., .., 3) uint8 RGB, and is
+    then shown as luma.
     Returns (H, W) uint8; 16-bit pictures are shown by their upper eight bits, tiny ones enlarged by a whole number.
     """
+    lr, sr = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) if each.ndim == 3 else each for each in (lr, sr))
     unit = lr[None, None].astype(np.float32) / np.iinfo(lr.dtype).max  # (1, 1, h, w)
     panels = [
         np.repeat(np.repeat(_to_eight_bits(lr), scale, axis=0), scale, axis=1),
         np.rint(upsample_bicubic(unit, scale)[0, 0] * 255).astype(np.uint8),
-        _to_eight_bits(cv2.cvtColor(sr, cv2.COLOR_RGB2GRAY) if sr.ndim == 3 else sr),
+        _to_eight_bits(sr),
     ]
     times = -(-SMALLEST_PANEL // panels[0].shape[1])
     columns = [

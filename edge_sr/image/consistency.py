@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_sr.image.planes import planes
+
 ROUNDS = 3  # one plain round and two that spread what clipping undid; a fourth changes nothing that 8 bit could show
 FREE_MARGIN = 1e-6  # nearer to 0 or 1 than this a pixel counts as clipped, so that rounding errors decide nothing
 
@@ -45,11 +47,13 @@ def project(sr: np.ndarray, lr: np.ndarray, *, scale: int = 4, rounds: int = ROU
 def lr_rmse(sr_pixels: np.ndarray, lr_pixels: np.ndarray) -> float:
     """Root mean square of mean(sr) - lr in grey levels of 255, of the integers as stored.
 
-    sr_pixels: (H*scale, W*scale), lr_pixels: (H, W), both uint8 or both uint16.
+    sr_pixels: (H*scale, W*scale), lr_pixels: (H, W), both uint8 or both uint16, or both in colour (.., .., 3).
     """
     scale = sr_pixels.shape[0] // lr_pixels.shape[0]
-    mean = area_mean(sr_pixels[None, None].astype(np.float64), scale)[0, 0]
-    return float(np.sqrt(np.mean((mean - lr_pixels) ** 2))) * 255.0 / float(np.iinfo(sr_pixels.dtype).max)
+    wide = np.dtype(f"uint{16 * sr_pixels.itemsize}")  # a sum of up to 257 pixels fits
+    error = _block_sum(_bands(planes(sr_pixels), scale), scale, wide) / scale**2
+    error -= planes(lr_pixels)
+    return float(np.sqrt(np.mean(np.square(error, out=error)))) * 255.0 / float(np.iinfo(sr_pixels.dtype).max)
 
 
 # The arithmetic runs on bands, (N, C, h, scale, W), because numpy is slow where the last axis has only scale elements.

@@ -9,7 +9,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -20,11 +20,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from edge_sr.errors import EdgeSRError, InputError, UsageError
 from edge_sr.image.atomic import read_whole
+from edge_sr.image.planes import planes
 from edge_sr.image.png import SIGNATURE as PNG_SIGNATURE
 from edge_sr.image.png import chunks
 
 MIN_SIDE = 8  # one block of the latent grid needs it, and nothing smaller shows anatomy
 MAX_PIXELS = 64_000_000  # four times a 4000 x 4000 detector; decoded and upscaled it still fits a board's memory
+STRIP = 1 << 13  # pixels at a time from float to integers: what is in between, 32 KiB, stays in the first cache
 ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 274, 258, 262  # TIFF 6.0 tags; EXIF shares the first
 
 # By its first bytes rather than Image.open: a name proves nothing, other formats stay out, and the opening is faster.
@@ -36,14 +38,15 @@ READERS: dict[bytes, type[ImageFile]] = {
     b"II+\0": TiffImageFile,  # BigTIFF
 }
 
-Colour = Literal["refuse", "luma"]
+Colour = Literal["refuse", "luma", "rgb"]
 
 
 @dataclass(frozen=True)
 class Radiograph:
-    """A grey picture as read.
+    """A picture as read.
 
-    pixels: (H, W) uint8 or uint16, C-contiguous, 0 is black; may be read-only. bit_depth: 8 or 16.
+    pixels: (H, W) uint8 or uint16, C-contiguous, 0 is black; may be read-only; (H, W, 3) uint8 of a colour source read
+        with colour="rgb". bit_depth: 8 or 16.
     sha256: of the file's bytes. note: what reading changed, "" when nothing.
     chroma: (H, W, 2) uint8, Cr and Cb of a colour source read with colour="luma", else None.
     """
@@ -58,10 +61,11 @@ class Radiograph:
 def read_radiograph(path: Path | str, *, max_pixels: int = MAX_PIXELS, colour: Colour = "refuse") -> Radiograph:
     """Read one file; InputError for anything unfit.
 
-    colour: "refuse" a picture with colour, or take its "luma" (full-range Y of ITU-R BT.601) and keep the chroma.
+    colour: "refuse" a picture with colour, take its "luma" (full-range Y of ITU-R BT.601) and keep the chroma, or keep
+    it as it is, "rgb". Grey stored as colour is grey in each.
     """
-    if colour not in ("refuse", "luma"):
-        raise UsageError(f"unknown colour treatment {colour!r}", expected="refuse or luma")
+    if colour not in get_args(Colour):
+        raise UsageError(f"unknown colour treatment {colour!r}", expected=" or ".join(get_args(Colour)))
     where = Path(path)
     content = read_whole(where, max_bytes=8 * max_pixels + (1 << 24))  # 16-bit RGBA uncompressed, and room for metadata
     notes: list[str] = []
@@ -193,6 +197,8 @@ def _grey_of_rgb(
     if np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2]):
         notes.append("grey stored as colour")
         return rgb[..., 0], None
+    if colour == "rgb":
+        return rgb, None
     if colour == "refuse":
         raise InputError("is a colour picture", where=where, expected="grey", hint="--colour luma")
     import cv2  # here, because a grey picture does not need its import time
@@ -208,16 +214,31 @@ def _transparent(where: Path) -> InputError:
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 or uint16 to (1, 1, H, W) float32 in [0, 1]."""
-    unit: np.ndarray = np.divide(pixels, np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32)
-    return unit[None, None]
+    """(H, W) or (H, W, C) uint8 or uint16 to (1, C, H, W) float32 in [0, 1], C 1 for grey."""
+    unit: np.ndarray = np.divide(planes(pixels), np.float32(np.iinfo(pixels.dtype).max), dtype=np.float32, order="C")
+    return unit
 
 
 def from_unit(sr: np.ndarray, bit_depth: int) -> np.ndarray:
-    """(1, 1, H, W) float in [0, 1] to (H, W) uint8 or uint16, rounded and clipped; EdgeSRError on NaN or Inf."""
-    if not np.isfinite(sr).all():
+    """(1, C, H, W) float in [0, 1] to (H, W), or (H, W, C) where C is not 1, uint8 or uint16, rounded and clipped.
+
+    EdgeSRError on NaN or Inf.
+    """
+    if not (np.isfinite(sr.min()) and np.isfinite(sr.max())):  # the least of numbers with NaN is NaN
         raise EdgeSRError("the picture holds NaN or Inf", expected="finite numbers", hint="edge-sr doctor")
-    dtype = np.dtype(f"uint{bit_depth}")
-    levels = np.rint(sr[0, 0] * np.float32(np.iinfo(dtype).max))
-    rounded: np.ndarray = np.clip(levels, 0, np.iinfo(dtype).max).astype(dtype)
-    return rounded
+    _, channels, height, width = sr.shape
+    pixels = np.empty((height, width, channels), np.dtype(f"uint{bit_depth}"))
+    for channel in range(channels):
+        _round_into(pixels[..., channel], sr[0, channel])
+    return pixels[..., 0] if channels == 1 else pixels
+
+
+def _round_into(pixels: np.ndarray, plane: np.ndarray) -> None:
+    """(H, W) float to integers, some rows at a time."""
+    top, rows = np.iinfo(pixels.dtype).max, max(1, STRIP // plane.shape[1])
+    strip = np.empty((rows, plane.shape[1]), plane.dtype)
+    for start in range(0, len(plane), rows):
+        part = plane[start : start + rows]
+        levels = np.multiply(part, np.float32(top), out=strip[: len(part)])
+        np.rint(levels, out=levels)
+        pixels[start : start + rows] = np.clip(levels, 0, top, out=levels)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge_sr.artifacts.bundle import default_bundle, file_sha256
+from edge_sr.artifacts.bundle import file_sha256, word_for
 from edge_sr.artifacts.chain import Chain, Networks
 from edge_sr.artifacts.engine_cache import best, cache_folders, entries
 from edge_sr.artifacts.engine_entry import Damaged, Entry
@@ -15,7 +15,7 @@ from edge_sr.artifacts.engine_manifest import MANIFEST
 from edge_sr.backends.base import Backend
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.device.facts import read_facts
-from edge_sr.errors import EnvironmentFault
+from edge_sr.errors import EnvironmentFault, UsageError
 
 AUTO = "auto"
 CHOICES = (AUTO, "fp32", "fp16", "int8")
@@ -23,6 +23,10 @@ BACKENDS = ("tensorrt", "onnxruntime")
 
 Note = Callable[[str], None]
 """Told of what is passed over, a line each."""
+
+
+def untold(line: str) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -39,30 +43,45 @@ def choose(
     backend: str | None = None,
     precision: str = AUTO,
     threads: int | None = None,
-    note: Note = lambda line: None,
+    provider: str | None = None,
+    note: Note = untold,
 ) -> Choice:
     """The engine that ran fastest when it was built, of one backend or of any; else the bundle's files on the CPU.
 
     backend: one of BACKENDS, None for any. precision: one of CHOICES. threads: of ONNX Runtime; None takes all cores.
+    provider: what ONNX Runtime computes on, "cpu" or "cuda"; naming one asks for that backend. "cuda" runs the bundle's
+    files alone: engines are built for the CPU.
     EnvironmentFault, with what to type, where such an engine is asked for and there is none for this machine.
     """
     found = []
+    if provider is not None:
+        _check_provider_goes_with(provider, backend, precision)
+        backend = "onnxruntime"
     if backend != "onnxruntime" and (backend or _has_engines(chain, "tensorrt")):
         try:
-            tensorrt = _tensorrt()
+            tensorrt = _tensorrt(note)
             found.append(Choice(tensorrt, choose_networks(chain, tensorrt, precision=precision, note=note)))
         except EnvironmentFault as fault:
             if backend == "tensorrt":
                 raise
             note(f"its TensorRT engines are not used: {fault.what}")
     if backend != "tensorrt":
-        on_cpu = OnnxRuntime(threads)
+        onnxruntime = OnnxRuntime(threads, provider=provider or "cpu")
         try:
-            found.append(Choice(on_cpu, choose_networks(chain, on_cpu, precision=precision, note=note)))
+            found.append(Choice(onnxruntime, choose_networks(chain, onnxruntime, precision=precision, note=note)))
         except EnvironmentFault:
             if not found:
                 raise
     return max(found, key=lambda each: each.networks.speedup)
+
+
+def _check_provider_goes_with(provider: str, backend: str | None, precision: str) -> None:
+    where = f"--provider {provider}"
+    if backend == "tensorrt":
+        raise UsageError("is of ONNX Runtime and not of TensorRT", where=where, hint="leave out one of the two")
+    if provider == "cuda" and precision not in (AUTO, "fp32"):
+        what = f"has no {precision} engines: those for ONNX Runtime are for the CPU"
+        raise UsageError(what, where=where, hint="--precision fp32, or --backend tensorrt in its place")
 
 
 def _has_engines(chain: Chain, backend: str) -> bool:
@@ -71,15 +90,14 @@ def _has_engines(chain: Chain, backend: str) -> bool:
     return any(each.key.chain_sha256 == chain.sha256 and each.key.backend == backend for each in found)
 
 
-def _tensorrt() -> Backend:
-    from edge_sr.backends.trt import TensorRT
+def _tensorrt(note: Note) -> Backend:
+    """It copies pictures to the GPU or not, whichever was measured to be faster there."""
+    from edge_sr.backends.trt.host_memory import tensorrt_as_measured
 
-    return TensorRT()
+    return tensorrt_as_measured(note)
 
 
-def choose_networks(
-    chain: Chain, backend: Backend, *, precision: str = AUTO, note: Note = lambda line: None
-) -> Networks:
+def choose_networks(chain: Chain, backend: Backend, *, precision: str = AUTO, note: Note = untold) -> Networks:
     """``auto`` takes the fastest engine of any precision, and the bundle's own files where there is none.
 
     precision: one of CHOICES; EnvironmentFault, with what to type, where fp16 or int8 is asked for and there is no such
@@ -120,8 +138,8 @@ def networks_of(entry: Entry) -> Networks:
 
 def build_command(chain: Chain, precision: str = AUTO) -> str:
     """What to type for an engine of the chain."""
-    ships = chain.bundle.folder.absolute() == default_bundle()
-    words = ["edge-sr", "build", *([] if ships else [str(chain.bundle.folder)]), "--precision", precision]
+    word = word_for(chain.bundle.folder)
+    words = ["edge-sr", "build", *([] if word == "default" else [word]), "--precision", precision]
     if not chain.default:
         words += ["--sampler", chain.sampler, "--steps", str(chain.steps)]
     return shlex.join(words)

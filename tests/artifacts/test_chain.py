@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from edge_sr.artifacts.bundle import Bundle
-from edge_sr.artifacts.chain import COMPOSED, STAGED, Networks, chain_of
+from edge_sr.artifacts.chain import COMPOSED, Networks, chain_of, diffusion_chain
 from edge_sr.errors import UsageError
+
+STAGED = ("encoder", "denoiser", "decoder")
 
 
 def test_nothing_asked_for_is_what_the_bundle_runs(fake: Bundle) -> None:
@@ -49,7 +51,7 @@ def test_where_lr_is_no_area_mean_nothing_is_projected(fake: Bundle) -> None:
 
 
 def test_skipped_steps_of_ddpm_keep_the_noise_level(fake: Bundle) -> None:
-    every, some = chain_of(fake, sampler="ddpm", steps=300).table, chain_of(fake, sampler="ddpm", steps=10).table
+    every, some = (diffusion_chain(fake, sampler="ddpm", steps=steps).table for steps in (300, 10))
     assert len(every.timesteps) == 300 and len(some.timesteps) == 10
     assert 0 < some.n[0] < 1
 
@@ -60,7 +62,28 @@ def test_what_the_bundle_cannot_run_is_refused(fake: Bundle, options: dict[str, 
         chain_of(fake, **options)  # type: ignore[arg-type]
 
 
-def test_a_family_without_a_sampler_is_told(fake: Bundle) -> None:
-    manifest = replace(fake.manifest, family="espcn", diffusion=None, sampler=None)
+def as_generator(bundle: Bundle) -> Bundle:
+    """The same files under a manifest of a feed-forward family."""
+    networks = {"generator": bundle.manifest.networks["decoder"]}
+    manifest = replace(bundle.manifest, family="espcn", diffusion=None, sampler=None, networks=networks)
+    return replace(bundle, manifest=manifest)
+
+
+def test_a_feed_forward_bundle_runs_once(fake: Bundle) -> None:
+    chain = chain_of(as_generator(fake))
+    assert (chain.sampler, chain.steps, str(chain), chain.draws_noise) == ("feedforward", 1, "feedforward", False)
+    assert chain.default and chain.composed and chain.roles == COMPOSED
+    assert Networks.of_bundle(chain).roles == ("generator",)  # the composed graph is made by a build
+
+
+@pytest.mark.parametrize("options", [{"sampler": "ddim"}, {"steps": 2}])
+def test_a_feed_forward_bundle_has_nothing_to_choose(fake: Bundle, options: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="family espcn has neither sampler nor steps"):
+        chain_of(as_generator(fake), **options)  # type: ignore[arg-type]
+    assert chain_of(as_generator(fake), sampler="feedforward", steps=1) == chain_of(as_generator(fake))
+
+
+def test_where_a_sampler_is_needed_its_absence_is_told(fake: Bundle) -> None:
     with pytest.raises(UsageError, match="family espcn has no sampler"):
-        chain_of(replace(fake, manifest=manifest))
+        diffusion_chain(as_generator(fake))
+    assert diffusion_chain(fake) == chain_of(fake)

@@ -12,7 +12,6 @@ from edge_sr.artifacts.manifest import (
     BETA_SCHEDULES,
     COMPOSED_SAMPLERS,
     PREDICTION_TYPES,
-    ROLES,
     SAMPLERS,
     parse_manifest,
 )
@@ -46,7 +45,7 @@ LATENT: dict[str, Any] = {
         "latent_stride": 2,
     },
     "sampler": {"name": "ddim", "num_inference_steps": 1, "fidelity": 1.0, "seed": 0},
-    "networks": {role: network(role) for role in ROLES["latent_diffusion"]},
+    "networks": {role: network(role) for role in ("encoder", "denoiser", "decoder", "upscale")},
     "calibration": [{"sampler": "ddim", "steps": 2, "file": "calibration/ddim-2.json", "checked": {"psnr_db": 0.01}}],
     "files": {"MODEL_CARD.md": "f" * 64, "calibration/ddim-2.json": "e" * 64},
     "evaluation": {"psnr_db": {"mean": 34.2}},
@@ -56,7 +55,7 @@ LATENT: dict[str, Any] = {
 GENERATOR = {
     **{name: value for name, value in LATENT.items() if name not in ("diffusion", "sampler")},
     "family": "espcn",
-    "calibration": [],
+    "calibration": [{"sampler": "feedforward", "steps": 1, "file": "calibration/ddim-2.json", "checked": {}}],
     "networks": {"generator": network("generator")},
 }
 

@@ -11,6 +11,7 @@ import pytest
 from edge_sr.artifacts.bundle import Bundle, default_bundle
 from edge_sr.artifacts.chain import chain_of
 from edge_sr.backends.onnxrt import OnnxRuntime
+from edge_sr.models.feedforward import FeedForward
 from edge_sr.models.latent_diffusion import LatentDiffusion
 
 onnx = pytest.importorskip("onnx", reason="graphs are composed with onnx")
@@ -92,3 +93,21 @@ def test_activations_are_rounded_as_onnx_runtime_does(
     with OnnxRuntime(1).open(tmp_path / "g.onnx") as session:
         expected = session.run({"x": values})["y"]
     assert np.array_equal(activation_grid(flavour).quantise(values, *limits), expected)
+
+
+def test_a_feed_forward_bundle_is_its_generator_and_the_projection(generator: Bundle) -> None:
+    lr = np.random.default_rng(0).random((2, 1, 64, 64), np.float32)
+    chain = chain_of(generator)
+    graphs = float_graphs(chain)
+    with running(chain, graphs, OnnxRuntime(1)) as model:
+        got = model(lr, noise=None, fidelity=1)
+    with FeedForward(generator, OnnxRuntime(1)) as model:
+        expected = model(lr, noise=None, fidelity=1)
+    assert tuple(graphs) == ("upscale",) and np.abs(got - expected).max() < 1e-5
+
+
+def test_its_middle_convolution_is_quantised(generator: Bundle) -> None:
+    model = float_graphs(chain_of(generator))["upscale"]
+    for flavour in FLAVOURS:
+        assert [each.weight for each in placement(model, flavour).convolutions] == ["generator/w1"]
+        assert len(placement(model, flavour, ends=True).convolutions) == 3

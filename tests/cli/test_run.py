@@ -10,12 +10,15 @@ import pytest
 from PIL import Image
 
 from edge_sr.artifacts.bundle import Bundle
+from edge_sr.backends import onnxrt_providers
 from edge_sr.cli import run as run_module
-from edge_sr.cli.run import PRECISIONS, SAMPLERS
+from edge_sr.cli import run_report
+from edge_sr.cli.run import PRECISIONS, PROVIDERS, SAMPLERS
 from edge_sr.diffusion import samplers
 from edge_sr.image.consistency import lr_rmse
 from edge_sr.image.png import read_text, write_png
 from edge_sr.models import engines
+from edge_sr.pipeline import SRResult
 from tests.conftest import RunCli
 
 
@@ -27,7 +30,7 @@ def test_one_file_through_onnx_runtime(cli: RunCli, chest: Path, tiny: Bundle, t
     result = cli("run", chest, "-o", "out", "--model", tiny.folder, "--threads", 1)
     assert result.exit_code == 0, result.output
     assert "out/chest_x4.png  256x256" in result.stdout
-    for line in ("open", "decode", "model", "total", "LR consistency", "Not for diagnostic use"):
+    for line in ("open", "decode", "queue", "compute", "encode", "total", "LR consistency", "Not for diagnostic use"):
         assert line in result.stdout
     assert sorted(path.name for path in Path("out").iterdir()) == ["chest_x4.json", "chest_x4.png"]
     assert lr_rmse(pixels(tmp_path / "out/chest_x4.png"), pixels(chest)) < 0.3
@@ -143,6 +146,34 @@ def test_a_bar_is_shown_on_a_terminal_alone(
 
 def test_the_samplers_and_precisions_offered_are_those_there_are() -> None:
     assert SAMPLERS == samplers.SAMPLERS and PRECISIONS == engines.CHOICES
+    assert PROVIDERS == onnxrt_providers.PROVIDERS
+
+
+def test_a_provider_goes_with_onnx_runtime_and_float32(cli: RunCli, chest: Path, tiny: Bundle) -> None:
+    words = ("run", chest, "--model", tiny.folder, "--provider")
+    for rest, reason in (
+        (("cpu", "--backend", "tensorrt"), "--provider cpu: is of ONNX Runtime and not of TensorRT"),
+        (("cuda", "--precision", "int8"), "--provider cuda: has no int8 engines"),
+        (("cuda", "--model", "bicubic"), "--provider cuda: bicubic runs on the CPU"),
+    ):
+        result = cli(*words, *rest)
+        assert result.exit_code == 2 and reason in result.stderr
+    assert cli(*words, "cpu").exit_code == 0
+
+
+def test_on_a_gpu_nobody_is_sent_to_build_an_engine() -> None:
+    provenance = {"backend": "onnxruntime 1.31.1, CUDA", "precision": "fp32", "engine": None}
+    (line,) = run_report._made_with(SRResult(np.zeros((1, 1), np.uint8), provenance))
+    assert line == "the bundle's own networks, in fp32, by onnxruntime 1.31.1, CUDA"
+
+
+def test_without_its_package_cuda_says_what_to_type(
+    cli: RunCli, chest: Path, tiny: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    result = cli("run", chest, "--model", tiny.folder, "--provider", "cuda")
+    assert result.exit_code == 3 and "built without CUDA" in result.stderr and "onnxruntime-gpu" in result.stderr
+    assert not chest.with_name("chest_x4.png").exists()
 
 
 def test_without_an_engine_it_says_how_to_get_one(cli: RunCli, chest: Path, tiny: Bundle) -> None:

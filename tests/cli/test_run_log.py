@@ -9,6 +9,7 @@ import pytest
 from edge_sr.device.power import find
 from edge_sr.device.power.find import Found
 from edge_sr.device.power.meter import Meter
+from edge_sr.timing import PHASES
 from tests.conftest import RunCli
 from tests.device.power.stand_ins import Clock, FakeMeter
 
@@ -34,7 +35,9 @@ def test_each_picture_is_a_record_with_phases_and_energy(cli: RunCli, chest: Pat
     result = cli("run", chest, "bad.png", "-o", "out", "--model", "bicubic", "--log-file", "run.jsonl")
     assert result.exit_code == 1 and "warning" not in result.stderr
     good, bad, run = records()
-    assert good["status"] == "done" and {"open", "decode", "model", "write"} <= good["phases_ms"].keys()
+    assert set(PHASES) <= good["phases_ms"].keys() and good["phases_ms"]["copy_in"] is None
+    assert bad["phases_ms"]["decode"] > 0 and bad["phases_ms"]["write"] is None
+    assert good["status"] == "done" and {"open", "decode", "compute", "encode", "write"} <= good["phases_ms"].keys()
     assert good["pixels"] == [256, 256] and good["model"] == "bicubic" and good["input_sha256"]
     assert good["energy_j"] == pytest.approx(5.0 * good["total_ms"] / 1e3, rel=0.01)
     assert bad["status"] == "failed" and "not a picture" in bad["error"]

@@ -133,8 +133,8 @@ def both(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Chain:
     backends = {"onnxruntime": Backend(), "tensorrt": Backend(GPU.backend, GPU.backend_version)}
     machines = {"onnxruntime": MACHINE, "tensorrt": GPU}
     monkeypatch.setattr(engines, "machine_for", lambda backend, facts: machines[backend.name])
-    monkeypatch.setattr(engines, "OnnxRuntime", lambda threads: backends["onnxruntime"])
-    monkeypatch.setattr(engines, "_tensorrt", lambda: backends["tensorrt"])
+    monkeypatch.setattr(engines, "OnnxRuntime", lambda threads, provider: backends["onnxruntime"])
+    monkeypatch.setattr(engines, "_tensorrt", lambda note: backends["tensorrt"])
     return chain
 
 
@@ -157,7 +157,7 @@ def test_the_backend_of_the_fastest_engine_is_taken(both: Chain, engine_cache: P
 def test_a_gpu_that_is_gone_is_told_and_the_cpu_taken(
     both: Chain, engine_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone() -> None:
+    def gone(note: object) -> None:
         raise EnvironmentFault("no CUDA device")
 
     put_both(both, engine_cache, on_gpu=9.0)
@@ -170,7 +170,7 @@ def test_a_gpu_that_is_gone_is_told_and_the_cpu_taken(
 
 
 def test_the_gpu_is_not_asked_where_no_engine_is_for_it(both: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked() -> None:
+    def asked(note: object) -> None:
         raise AssertionError("asked")
 
     monkeypatch.setattr(engines, "_tensorrt", asked)

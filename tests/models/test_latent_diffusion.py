@@ -86,6 +86,32 @@ def test_ddpm_at_full_fidelity_asks_for_no_noise(fake: Bundle, backend: Recordin
     model(LR, noise=NOISE, fidelity=1.0, noise_of_step=lambda step: pytest.fail("drew noise"))
 
 
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_result_is_written_where_the_caller_says(fake: Bundle, backend: RecordingBackend, steps: int) -> None:
+    model, out = LatentDiffusion(fake, backend, steps=steps), np.zeros((2, 1, 256, 256), np.float32)
+    assert model(LR, noise=NOISE, fidelity=0.0, out=out) is out and out.all()
+    again = model(LR, noise=NOISE, fidelity=0.0)
+    assert not np.shares_memory(again, out)
+
+
+def test_times_add_up_over_the_networks_of_one_call(fake: Bundle, backend: RecordingBackend) -> None:
+    model = LatentDiffusion(fake, backend, steps=3)
+    model.open()
+    for number, role in enumerate(("encoder", "denoiser", "decoder")):
+        backend.sessions[role].times = {"compute": 10.0**number, "copy_in": 0.5}
+    for _ in range(2):
+        model(LR, noise=NOISE, fidelity=0.0)
+        assert model.times == {"compute": 1 + 3 * 10 + 100, "copy_in": 5 * 0.5}
+
+
+def test_what_numpy_does_between_the_networks_counts_as_computation(fake: Bundle, backend: RecordingBackend) -> None:
+    model = LatentDiffusion(fake, backend, steps=3)
+    model.open()
+    backend.sessions["encoder"].times = {"compute": 0.001}
+    model(LR, noise=NOISE, fidelity=0.0)
+    assert list(model.times) == ["compute"] and model.times["compute"] > 0.001
+
+
 @pytest.mark.parametrize("steps", [0, -1, 301])
 def test_steps_out_of_range_are_a_usage_error(fake: Bundle, backend: RecordingBackend, steps: int) -> None:
     with pytest.raises(UsageError, match=r"--steps: .*expected 1 to 300"):

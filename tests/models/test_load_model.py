@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edge_sr.artifacts.engine_key import machine_for
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.device.facts import read_facts
 from edge_sr.errors import EnvironmentFault, IntegrityError, UsageError
-from edge_sr.models import load_model
+from edge_sr.models import load_first, load_model
 from tests.engine_entries import KEY, manifest_of, put
 
 
@@ -74,3 +75,34 @@ def test_bicubic_has_no_engines() -> None:
     assert load_model("bicubic", precision="auto").scale == 4
     with pytest.raises(UsageError, match="--precision int8: bicubic has no engines"):
         load_model("bicubic", precision="int8")
+
+
+def test_the_next_model_is_taken_where_an_engine_is_missing(tiny: Bundle, generator: Bundle) -> None:
+    told: list[str] = []
+    with load_first([str(tiny.folder), str(generator.folder), "bicubic"], precision="int8", note=told.append) as model:
+        assert model.provenance["model"] == "bicubic"
+    assert [reason.partition(": ")[0] for reason in model.instead_of] == ["tiny", "generator"]
+    assert "no int8 engine" in model.instead_of[0] and len(told) == 2
+
+
+def test_the_next_model_is_taken_where_a_bundle_is_damaged(tmp_path: Path, generator: Bundle) -> None:
+    damaged = shutil.copytree(generator.folder, tmp_path / "damaged")
+    (damaged / "onnx" / "generator.onnx").write_bytes(b"no network")
+    with load_first([str(damaged), str(generator.folder)]) as model:
+        assert model.provenance["model_sha256"] == generator.sha256
+    assert len(model.instead_of) == 1 and model.instead_of[0].startswith("damaged: file was changed")
+
+
+def test_the_first_model_stands_in_for_nobody(generator: Bundle) -> None:
+    with load_first([str(generator.folder), "bicubic"]) as model:
+        assert model.instead_of == ()
+
+
+def test_where_none_can_be_had_the_last_ones_fault_is_told(tiny: Bundle) -> None:
+    with pytest.raises(EnvironmentFault, match="no int8 engine"):
+        load_first([str(tiny.folder), str(tiny.folder)], precision="int8")
+
+
+def test_a_wrong_name_is_no_reason_for_the_next_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such model"):
+        load_first([str(tmp_path / "nowhere"), "bicubic"])

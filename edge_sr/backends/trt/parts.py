@@ -27,17 +27,19 @@ class Parts:
         self.streams: Streams | None = None
         self.slots: list[Slot] = []
 
-    def open(self, library: ModuleType, artifact: Path) -> None:
-        """Inside ``with gpu``."""
+    def open(self, library: ModuleType, artifact: Path, *, timed: bool) -> None:
+        """Inside ``with gpu``. timed: see Streams."""
         self.log = make_log(library, self.said)
         self.runtime = library.Runtime(self.log)
         self.engine = load_engine(library, self.runtime, self.said, artifact)
-        self.streams = Streams(self.gpu.cuda)
+        self.streams = Streams(self.gpu.cuda, timed=timed)
 
     def add_slot(self, ports: tuple[Port, ...], *, zero_copy: bool, graphs: ModuleType | None) -> None:
         """Inside ``with gpu``. graphs: see Slot."""
-        assert self.streams is not None, "open comes first"
-        slot = Slot(self.gpu, self.engine, self.streams, self.said, zero_copy=zero_copy, graphs=graphs)
+        streams = self.streams
+        assert streams is not None, "open comes first"
+        timed = streams.origin is not None
+        slot = Slot(self.gpu, self.engine, streams, self.said, zero_copy=zero_copy, graphs=graphs, timed=timed)
         self.slots.append(slot)  # known here before it has work under way
         slot.prepare(ports)
 

@@ -6,12 +6,13 @@ import contextlib
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from edge_sr.backends.base import check_out
 from edge_sr.backends.trt.gpu import Gpu
 from edge_sr.backends.trt.graph import import_cuda_python
 from edge_sr.backends.trt.guard import check_outputs
@@ -26,34 +27,47 @@ from edge_sr.tensors import Tensors, check_feeds
 class EngineSession:
     """See ``backends.base.Session``. Threads may share it; they take turns.
 
-    zero_copy: whether the GPU works on host memory. simulated: whether it is the tests' stand-in. What ``run`` and
-    ``stream`` give back are arrays of their own. A feed beyond the engine's profile raises UsageError, NaN and the like
-    in an output AccuracyError, any failure of CUDA or TensorRT DeviceLost; that one stays: the process has to go.
+    zero_copy: whether the GPU works on host memory. simulated: whether it is the tests' stand-in. times: of the last
+    picture that came back, in ms by CUDA's events; without copies there is "compute" alone, on the stand-in nothing.
+
+    What ``run`` and ``stream`` give back are arrays of their own, or the caller's: page-locked memory never gets out. A
+    feed beyond the engine's profile raises UsageError, NaN and the like in an output AccuracyError (and nothing is
+    written), any failure of CUDA or TensorRT DeviceLost; that one stays: the process has to go.
     """
 
     def __init__(
-        self, library: ModuleType, gpu: Gpu, artifact: Path, *, buffers: int, zero_copy: bool, graphs: bool
+        self,
+        library: ModuleType,
+        gpu: Gpu,
+        artifact: Path,
+        *,
+        buffers: int,
+        zero_copy: bool,
+        graphs: bool,
+        timed: bool = True,
     ) -> None:
         self.zero_copy, self.simulated = zero_copy, is_simulated(library)
+        self.times: Mapping[str, float] = {}
+        self._last: Slot | None = None  # whose picture came back last, until it takes another
         self._artifact, self._gpu, self._lock = artifact, gpu, threading.RLock()
         self._parts = Parts(gpu)
         self._lost = ""  # why the device is
         # Runs when the session is closed, collected, or left over as the interpreter exits.
         self._finalizer = weakref.finalize(self, self._parts.release)
         try:
-            self._open(library, buffers, graphs)
+            self._open(library, buffers, graphs, timed)
         except BaseException as error:
             forget_frames(error)
             self._finalizer()
             raise
 
-    def _open(self, library: ModuleType, buffers: int, graphs: bool) -> None:
+    def _open(self, library: ModuleType, buffers: int, graphs: bool, timed: bool) -> None:
         parts = self._parts
         driver = import_cuda_python() if graphs else None
         self._no_graph = "not wanted" if not graphs else "" if driver else "cuda-python is not installed"
         try:
             with self._gpu:
-                parts.open(library, self._artifact)
+                parts.open(library, self._artifact, timed=timed)
                 ports = ports_of(library, parts.engine)
                 for _ in range(buffers):
                     parts.add_slot(ports, zero_copy=self.zero_copy, graphs=driver)
@@ -86,9 +100,10 @@ class EngineSession:
 
     # running
 
-    def run(self, feeds: Tensors) -> Tensors:
+    def run(self, feeds: Tensors, *, out: Tensors | None = None) -> Tensors:
         with self._lock:
-            return self._collect(self._submit(feeds))
+            check_out(self.outputs, out or {})
+            return self._collect(self._submit(feeds), out or {})
 
     def stream(self, feeds: Iterable[Tensors]) -> Iterator[Tensors]:
         """Takes feeds ahead, one a set of buffers. Where a feed is unfit or its source fails, the results of those
@@ -105,7 +120,7 @@ class EngineSession:
                     with self._lock:
                         waiting.append(self._submit(fed))
                         while not self._free:  # whoever calls next finds a free slot
-                            results.append(self._collect(waiting.popleft()))
+                            results.append(self._collect(waiting.popleft(), {}))
                 except StopIteration:
                     break
                 except (DeviceLost, AccuracyError):
@@ -114,7 +129,7 @@ class EngineSession:
                     failure = error
                 yield from results
             while waiting:
-                yield self._collect(waiting.popleft())
+                yield self._collect(waiting.popleft(), {})
             if failure is not None:
                 raise failure
         finally:
@@ -128,6 +143,8 @@ class EngineSession:
             if not self._free:
                 raise EdgeSRError("every set of buffers is in use", where=self._artifact, hint="close other streams")
             slot = self._free.popleft()
+            if slot is self._last:
+                self._last = None
             try:
                 with self._watched(), self._gpu:
                     slot.submit(feeds)
@@ -136,21 +153,33 @@ class EngineSession:
                 raise
             return slot
 
-    def _collect(self, slot: Slot) -> Tensors:
-        """The results, copied out; the slot is free afterwards."""
+    def _collect(self, slot: Slot, out: Tensors) -> Tensors:
+        """The results, copied into ``out`` where it has an array for them; the slot is free afterwards."""
         with self._lock:
             self._check_usable()
             try:
                 with self._watched(), self._gpu:
                     slot.wait()
-                results = {}
-                for name, output in slot.outputs().items():
-                    results[name] = np.empty(output.shape, output.dtype)
-                    np.copyto(results[name], output)
-                check_outputs(results, slot.inputs(), self._artifact)
+                    times = slot.times()
+                outputs = slot.outputs()
+                check_outputs(outputs, slot.inputs(), self._artifact)
+                results = {name: _copied(name, output, out.get(name)) for name, output in outputs.items()}
             finally:
                 self._free.append(slot)
+            self._last, self.times = slot, {} if self.simulated else times  # the stand-in counts steps, not time
             return results
+
+    def timeline(self) -> Mapping[str, tuple[float, float]]:
+        """Begin and end of each part of the picture that came back last, in ms since the session was opened.
+
+        It shows what overlaps. {} where no times are taken, and once the picture's buffers were taken for another.
+        """
+        with self._lock:
+            self._check_usable()
+            if self._last is None:
+                return {}
+            with self._watched(), self._gpu:
+                return self._last.timeline()
 
     def _abandon(self, waiting: deque[Slot]) -> None:
         """A stream ends early: its slots are free once their work is over."""
@@ -203,3 +232,14 @@ class EngineSession:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _copied(name: str, output: np.ndarray, into: np.ndarray | None) -> np.ndarray:
+    """One copy out of page-locked memory."""
+    if into is None:
+        into = np.empty(output.shape, output.dtype)
+    elif into.shape != output.shape:
+        what = f"cannot take an output in {list(into.shape)}"
+        raise EdgeSRError(what, where=name, expected=str(list(output.shape)))
+    np.copyto(into, output)
+    return into

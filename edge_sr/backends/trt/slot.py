@@ -15,6 +15,7 @@ from edge_sr.backends.trt.gpu import Gpu
 from edge_sr.backends.trt.graph import CaptureFailed, Graph
 from edge_sr.backends.trt.library import Messages
 from edge_sr.backends.trt.ports import Port, Shape
+from edge_sr.backends.trt.spans import Span
 from edge_sr.tensors import Tensors
 
 if TYPE_CHECKING:
@@ -35,14 +36,18 @@ class Buffer:
 
 
 class Streams:
-    """Three queues of work. Copies have their own, so that they go on beside the compute."""
+    """Three queues of work. Copies have their own, so that they go on beside the compute.
 
-    def __init__(self, cuda: Any) -> None:
+    origin: an event before all work, from which a timeline counts; None where no times are taken.
+    """
+
+    def __init__(self, cuda: Any, *, timed: bool) -> None:
         self.copy_in, self.compute, self.copy_out = self.all = [cuda.Stream() for _ in range(3)]
+        self.origin = cuda.Event(cuda.event_flags.DEFAULT).record(self.compute) if timed else None
 
     def release(self) -> None:
         """PyCUDA destroys a stream with its last reference, and slots refer to this object, not to streams."""
-        self.copy_in = self.compute = self.copy_out = None
+        self.copy_in = self.compute = self.copy_out = self.origin = None
         self.all = []
 
 
@@ -60,17 +65,24 @@ class Slot:
         *,
         zero_copy: bool,
         graphs: ModuleType | None,
+        timed: bool,
     ) -> None:
-        """Inside ``with gpu``. said: what TensorRT tells. graphs: cuda-python's driver, None for no graphs."""
+        """Inside ``with gpu``. said: what TensorRT tells. graphs: cuda-python's driver, None for no graphs. timed:
+        whether the parts of a call are.
+        """
         self._gpu, self._streams, self._said, self._zero_copy = gpu, streams, said, zero_copy
         self.graphs, self.graph_fault = graphs, ""
         self._buffers: list[Buffer] = []
+        self._ins: list[Buffer] = []
+        self._outs: list[Buffer] = []
         self._graph: Graph | None = None
         self._warm = False
         self._free: tuple[str, ...] = ()  # the inputs whose batch is
         self._shapes: dict[str, Shape] | None = None  # of those, as the context has them; None for unknown
-        flags = gpu.cuda.event_flags.DISABLE_TIMING
-        self._loaded, self._computed, self._done = (gpu.cuda.Event(flags) for _ in range(3))
+        # Without copies there is one part. The end of the last is what the host waits for.
+        names = ("compute",) if zero_copy else ("copy_in", "compute", "copy_out")
+        self._spans = {name: Span(gpu.cuda, timed=timed) for name in names}
+        self._timed = timed
         self._context = engine.create_execution_context()
         if self._context is None:
             raise gpu.lost(said.reason)
@@ -85,6 +97,7 @@ class Slot:
         for port in ports:
             buffer = self._allocate(port, tuple(self._context.get_tensor_shape(port.name)))
             self._check(self._context.set_tensor_address(port.name, buffer.address))
+            (self._ins if port.is_input else self._outs).append(buffer)
         self._shapes = most
 
     def _allocate(self, port: Port, shape: Shape) -> Buffer:
@@ -105,38 +118,56 @@ class Slot:
     def submit(self, feeds: Tensors) -> None:
         """Queue everything for one call and return; the slot must be free. Inside ``with gpu``."""
         self._take_shapes(feeds)
-        copy_in, compute, copy_out = self._streams.copy_in, self._streams.compute, self._streams.copy_out
-        cuda = self._gpu.cuda
-        inputs = [buffer for buffer in self._buffers if buffer.port.is_input]
-        for buffer in inputs:
+        for buffer in self._ins:
             np.copyto(buffer.shown, feeds[buffer.port.name])
         if not self._zero_copy:
-            for buffer in inputs:
-                cuda.memcpy_htod_async(buffer.device, buffer.shown, copy_in)
-            self._loaded.record(copy_in)
-            compute.wait_for_event(self._loaded)
+            self._copy_in()
+        compute, stream = self._spans["compute"], self._streams.compute
+        compute.begin(stream)
         self._enqueue()
-        if self._zero_copy:
-            self._done.record(compute)
-            return
-        self._computed.record(compute)
-        copy_out.wait_for_event(self._computed)
-        for buffer in self._buffers:
-            if not buffer.port.is_input:
-                cuda.memcpy_dtoh_async(buffer.shown, buffer.device, copy_out)
-        self._done.record(copy_out)
+        compute.end(stream)
+        if not self._zero_copy:
+            self._copy_out()
+
+    def _copy_in(self) -> None:
+        span, stream, copy = self._spans["copy_in"], self._streams.copy_in, self._gpu.cuda.memcpy_htod_async
+        span.begin(stream)
+        for buffer in self._ins:
+            copy(buffer.device, buffer.shown, stream)
+        span.end(stream)
+        self._streams.compute.wait_for_event(span.ended)
+
+    def _copy_out(self) -> None:
+        span, stream, copy = self._spans["copy_out"], self._streams.copy_out, self._gpu.cuda.memcpy_dtoh_async
+        stream.wait_for_event(self._spans["compute"].ended)
+        span.begin(stream)
+        for buffer in self._outs:
+            copy(buffer.shown, buffer.device, stream)
+        span.end(stream)
 
     def wait(self) -> None:
         """Until the results of the last submit lie in host memory. Inside ``with gpu``."""
-        self._done.synchronize()
+        self._spans["compute" if self._zero_copy else "copy_out"].ended.synchronize()
+
+    def times(self) -> dict[str, float]:
+        """Milliseconds of each part; {} where they are not taken. Inside ``with gpu``, between wait and submit."""
+        return {name: span.ms() for name, span in self._spans.items()} if self._timed else {}
+
+    def timeline(self) -> dict[str, tuple[float, float]]:
+        """Begin and end of each part, in ms since the streams were made, else as ``times``.
+
+        CUDA counts in single precision: after a minute the steps are 4 microseconds wide.
+        """
+        origin = self._streams.origin
+        return {name: span.since(origin) for name, span in self._spans.items()} if self._timed else {}
 
     def inputs(self) -> Mapping[str, np.ndarray]:
         """Page-locked memory as it was fed; only between wait and the next submit."""
-        return {buffer.port.name: buffer.shown for buffer in self._buffers if buffer.port.is_input}
+        return {buffer.port.name: buffer.shown for buffer in self._ins}
 
     def outputs(self) -> Mapping[str, np.ndarray]:
         """Page-locked memory: copy it before the next submit."""
-        return {buffer.port.name: buffer.shown for buffer in self._buffers if not buffer.port.is_input}
+        return {buffer.port.name: buffer.shown for buffer in self._outs}
 
     @property
     def captured(self) -> bool:
@@ -197,9 +228,9 @@ class Slot:
         self._drop_graph()
         self._context = None
         memories: list[Any] = [memory for buffer in self._buffers for memory in (buffer.device, buffer.host.base)]
-        self._buffers = []
+        self._buffers, self._ins, self._outs = [], [], []
         for memory in memories:
             with contextlib.suppress(self._gpu.cuda.Error):
                 if memory is not None:
                     memory.free()
-        self._loaded = self._computed = self._done = None
+        self._spans = {}

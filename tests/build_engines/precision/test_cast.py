@@ -342,11 +342,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
     """The published denoiser and autoencoder, small; cross-attention; the feed-forward generator."""
     torch = pytest.importorskip("torch", reason="the networks are exported from it")
     pytest.importorskip("diffusers", reason="the autoencoder comes from it")
-    from host_training.export import to_onnx
     from host_training.nets.feedforward import FeedForward
     from host_training.nets.kl_autoencoder import KLAutoencoder, KLDecoder, KLEncoderOfLR, new_autoencoder
     from host_training.nets.unet_deep import CrossAttentionUNet
     from host_training.nets.unet_lite import UNetLite
+    from host_training.to_onnx import to_onnx
 
     torch.manual_seed(0)
     autoencoder = KLAutoencoder(new_autoencoder("tiny")).requires_grad_(False)
