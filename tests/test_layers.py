@@ -19,7 +19,7 @@ ROOM_FLOOR = {
     "backends": 3,
     "models": 4,
     "pipeline": 5,
-    **dict.fromkeys(("service", "demo", "bench"), 6),  # these three do not know each other
+    **dict.fromkeys(("service", "demo", "bench", "doctor"), 6),  # these four do not know each other
     "cli": 7,
 }
 MAY_IMPORT = {  # the longest name that fits counts
@@ -27,7 +27,7 @@ MAY_IMPORT = {  # the longest name that fits counts
     "build_engines": ("build_engines", "edge_sr", "calibration"),
     "calibration": ("calibration", "edge_sr"),
     "host_training": ("host_training", "edge_sr", "build_engines.compose", "build_engines.quantize"),
-    "benchmarks": ("benchmarks", "build_engines", "calibration", "edge_sr"),
+    "benchmarks": ("benchmarks", "build_engines", "calibration", "edge_sr", "host_training.evaluation"),
     "benchmarks.peers": ("benchmarks", "edge_sr", "host_training.nets"),
 }
 HOMES = {  # heavy packages, and the only places that may import them

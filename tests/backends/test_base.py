@@ -43,6 +43,32 @@ def test_unfit_feeds_are_named(wrong: Tensors, reason: str) -> None:
         twice().run(wrong)
 
 
+def test_an_array_given_for_an_output_is_written_into() -> None:
+    out = {"y": np.zeros((2, 2), np.float32)}
+    assert twice().run(feeds(3, rows=2), out=out)["y"] is out["y"]
+    assert out["y"].tolist() == [[6, 6]] * 2
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.zeros((1, 3), np.float32), r"cannot take an output in float32\[1, 3\]; expected y float32\[N, 2\]"),
+        (np.zeros((2, 2), np.float32), r"y: cannot take an output in \[2, 2\]; expected \[1, 2\]"),
+        (np.zeros((3, 4), np.float32)[:1, ::2], "y: cannot take an output; expected a C-contiguous array"),
+        (np.broadcast_to(np.float32(0), (1, 2)), "y: cannot take an output; expected a C-contiguous array"),
+    ],
+)
+def test_an_array_that_no_output_fits_is_told(array: np.ndarray, reason: str) -> None:
+    with pytest.raises(EdgeSRError, match=reason):
+        twice().run(feeds(1), out={"y": array})
+
+
+def test_no_time_is_told_where_none_is_measured() -> None:
+    session = twice()
+    session.run(feeds(1))
+    assert session.times == {}
+
+
 def test_stream_keeps_the_order() -> None:
     assert [int(out["y"][0, 0]) for out in twice().stream(feeds(n) for n in range(5))] == [0, 2, 4, 6, 8]
 

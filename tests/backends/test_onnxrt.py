@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge_sr.artifacts.bundle import Bundle
+from edge_sr.backends import onnxrt
 from edge_sr.backends.base import Backend
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import EdgeSRError, EnvironmentFault, IntegrityError, UsageError
@@ -61,6 +64,82 @@ def test_run_returns_every_output_by_name(backend: Backend, artifact: Path) -> N
 def test_feeds_need_not_be_contiguous(backend: Backend, artifact: Path) -> None:
     a = np.arange(6, dtype=np.float32).reshape(2, 3).T
     assert backend.open(artifact).run({**feeds(), "a": a})["sum"].tolist() == (a + 1).tolist()
+
+
+def test_outputs_are_written_where_the_caller_says(backend: Backend, artifact: Path) -> None:
+    session, out = backend.open(artifact), {"sum": np.empty((3, 2), np.float32), "same": np.empty(1, np.int64)}
+    for a in (2, 5):
+        results = session.run(feeds(a=a), out=out)
+        assert results["sum"] is out["sum"] and results["same"] is out["same"]
+        assert (out["sum"] == a + 1).all() and out["same"] == [7]
+
+
+def test_a_feed_that_changed_in_place_is_read_again(backend: Backend, artifact: Path) -> None:
+    session, fed, out = backend.open(artifact), feeds(a=2), {"sum": np.empty((3, 2), np.float32)}
+    session.run(fed, out=out)
+    fed["a"][:] = 8
+    assert (session.run(fed, out=out)["sum"] == 9).all()
+
+
+def test_an_output_without_an_array_is_a_new_one(backend: Backend, artifact: Path) -> None:
+    session, out = backend.open(artifact), {"sum": np.empty((3, 2), np.float32)}
+    steps = [session.run({**feeds(), "step": np.array([n], np.int64)}, out=out)["same"] for n in range(3)]
+    assert [int(step[0]) for step in steps] == [0, 1, 2]
+
+
+def test_other_arrays_and_other_shapes_follow_each_other(backend: Backend, artifact: Path) -> None:
+    session = backend.open(artifact)
+    for rows in (3, 1, 3, 5):
+        fed = {"a": np.full((rows, 2), rows, np.float32).T.copy().T, "b": np.zeros((rows, 2), np.float32)}
+        fed["a"].flags.writeable = False
+        out = {"sum": np.empty((rows, 2), np.float32)}
+        assert (session.run({**fed, "step": np.zeros(1, np.int64)}, out=out)["sum"] == rows).all()
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ({"total": np.empty((3, 2), np.float32)}, "no such output: total; expected sum float32"),
+        ({"sum": np.empty((3, 2))}, r"cannot take an output in float64\[3, 2\]; expected sum float32\[N, 2\]"),
+        ({"sum": np.empty((2, 3), np.float32).T}, "sum: cannot take an output; expected a C-contiguous array"),
+        ({"sum": np.empty((4, 2), np.float32)}, "add.onnx: onnxruntime failed: .*(3,2|shape)"),
+    ],
+)
+def test_an_array_that_no_output_fits_is_told(
+    backend: Backend, artifact: Path, out: dict[str, np.ndarray], reason: str
+) -> None:
+    session = backend.open(artifact)
+    with pytest.raises(EdgeSRError, match=reason):
+        session.run(feeds(), out=out)
+    assert (session.run(feeds(a=4), out={"sum": np.empty((3, 2), np.float32)})["sum"] == 5).all()
+
+
+def test_the_time_of_the_computation_is_kept(backend: Backend, artifact: Path) -> None:
+    session = backend.open(artifact)
+    assert session.times == {}
+    session.run(feeds())
+    assert list(session.times) == ["compute"] and session.times["compute"] > 0
+
+
+def test_threads_may_share_a_session(backend: Backend, artifact: Path) -> None:
+    session = backend.open(artifact)
+
+    def call(a: int) -> bool:
+        out = {"sum": np.empty((3, 2), np.float32)}
+        return all((session.run(feeds(a=a), out=out)["sum"] == a + 1).all() for _ in range(200))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(call, range(8)))
+
+
+def test_a_stream_of_64_pictures_equals_run_in_a_loop(backend: Backend, tiny: Bundle) -> None:
+    drawn = np.random.default_rng(0)
+    shapes = {"lr": (1, 1, 64, 64), "noise": (1, 4, 32, 32)}
+    fed = [{name: drawn.random(shape, np.float32) for name, shape in shapes.items()} for _ in range(64)]
+    session, out = backend.open(tiny.path("upscale")), {"sr": np.empty((1, 1, 256, 256), np.float32)}
+    streamed = list(session.stream(fed))
+    for result, each in zip(streamed, fed, strict=True):
+        np.testing.assert_array_equal(result["sr"], session.run(each, out=out)["sr"])
 
 
 def test_stream_keeps_the_order(backend: Backend, artifact: Path) -> None:
@@ -124,9 +203,19 @@ def test_threads_are_counted_from_one(threads: int) -> None:
 
 
 def test_options_reach_onnxruntime(artifact: Path) -> None:
-    options = OnnxRuntime(threads=1, spinning=False).open(artifact)._session.get_session_options()
-    assert options.intra_op_num_threads == 1
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    for spinning in (False, True):
+        options = OnnxRuntime(threads=1, spinning=spinning).open(artifact)._session.get_session_options()
+        assert options.intra_op_num_threads == 1
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == str(int(spinning))
+        assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (6, 6), (64, onnxrt.MOST_THREADS)])
+def test_threads_are_as_many_as_there_are_cores_to_use(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr(onnxrt, "usable_physical_cores", lambda: cores)
+    assert OnnxRuntime()._options().intra_op_num_threads == threads
 
 
 def test_a_missing_onnxruntime_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from tests.sim.machine import Machine
 PYCUDA = "pycuda==2026.1"
 CUDA_PYTHON = ("cuda-bindings==13.*", "cuda-pathfinder==1.*")
 WRAPPER = "src/wrapper/wrap_cudadrv.cpp"
+PYTHON_PART = "pycuda/driver.py"  # it gives Function its calls
 
 
 def members(module: ModuleType) -> Iterator[tuple[str, object]]:
@@ -52,9 +53,19 @@ def fetch(requirement: str, pattern: str, *options: str) -> Path:
 @pytest.fixture(scope="module")
 def pycuda_source() -> str:
     """The file that exposes CUDA's driver to Python."""
+    return pycuda_file(WRAPPER)
+
+
+@pytest.fixture(scope="module")
+def pycuda_python() -> str:
+    """The part of ``pycuda.driver`` that is written in Python."""
+    return pycuda_file(PYTHON_PART)
+
+
+def pycuda_file(path: str) -> str:
     archive = fetch(PYCUDA, "pycuda-2026.1.tar.gz", "--no-binary=:all:", "--no-build-isolation")
     with tarfile.open(archive) as content:
-        [member] = [name for name in content.getnames() if name.endswith(WRAPPER)]
+        [member] = [name for name in content.getnames() if name.endswith(f"/{path}")]
         file = content.extractfile(member)
         assert file is not None
         return file.read().decode()
@@ -63,28 +74,43 @@ def pycuda_source() -> str:
 def exposed(name: str, source: str) -> bool:
     name = re.escape(name)
     ways = (
+        rf"^ +Function\.{name} = function_{name}$",
         rf'\b(def|value|add_property|attr)\(\s*"{name}"',
         rf'\b(class_|enum_)<[^;]*?"{name}"',
         rf"\b(DEF_SIMPLE_METHOD|DEF_SIMPLE_FUNCTION|DECLARE_EXC)\({name}\b",
     )
-    return any(re.search(way, source) for way in ways)
+    return any(re.search(way, source, re.MULTILINE) for way in ways)
 
 
-def test_pycuda_exposes_what_the_simulator_offers(pycuda_source: str) -> None:
+def test_pycuda_exposes_what_the_simulator_offers(pycuda_source: str, pycuda_python: str) -> None:
     names = [name for name, _ in members(pycuda_driver.make_module(Machine()))]
-    assert "Stream.wait_for_event" in names and "pagelocked_empty" in names
-    assert [name for name in names if not exposed(name.rpartition(".")[2], pycuda_source)] == []
+    used = {"Stream.wait_for_event", "Event.time_since", "event_flags.DISABLE_TIMING", "pagelocked_empty"}
+    assert used | {"module_from_buffer", "Module.get_function", "Function.prepared_async_call"} <= set(names)
+    source = pycuda_source + pycuda_python
+    assert [name for name in names if not exposed(name.rpartition(".")[2], source)] == []
 
 
-@pytest.mark.parametrize("function", ["memcpy_htod_async", "memcpy_dtoh_async", "pagelocked_empty"])
+@pytest.mark.parametrize(
+    "function", ["memcpy_htod_async", "memcpy_dtoh_async", "pagelocked_empty", "module_from_buffer"]
+)
 def test_pycuda_names_the_arguments_likewise(function: str, pycuda_source: str) -> None:
     [call] = re.findall(rf'py::def\("{function}",.*?;', pycuda_source, re.DOTALL)
     named = re.findall(r'args?\("(\w+)"', call)
     assert named == list(inspect.signature(getattr(pycuda_driver.make_module(Machine()), function)).parameters)
 
 
-def test_a_planted_name_is_not_exposed(pycuda_source: str) -> None:
-    assert not exposed("wait_for_events", pycuda_source) and not exposed("memcpy_async", pycuda_source)
+@pytest.mark.parametrize("call", ["prepare", "prepared_async_call"])
+def test_pycuda_calls_kernels_likewise(call: str, pycuda_python: str) -> None:
+    [arguments] = re.findall(rf"^    def function_{call}\(func, (.*)\):$", pycuda_python, re.MULTILINE)
+    ours = inspect.signature(getattr(pycuda_driver.make_module(Machine()).Function, call))
+    named = [name.partition("=")[0].strip(" *") for name in arguments.split(",")]
+    assert named == list(ours.parameters)[1:]
+
+
+def test_a_planted_name_is_not_exposed(pycuda_source: str, pycuda_python: str) -> None:
+    source = pycuda_source + pycuda_python
+    names = ("wait_for_events", "memcpy_async", "time_before", "prepared_call_async")
+    assert [name for name in names if exposed(name, source)] == []
 
 
 LIST = """

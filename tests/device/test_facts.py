@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge_sr.device.facts import board_name, cpu_features, cpu_model, instructions, memory_mib, read_facts
+from tests.doctor import boards
 
 X86 = """\
 processor\t: 0
@@ -62,3 +65,10 @@ def test_this_machine_can_be_read() -> None:
     facts = read_facts()
     assert facts.cores >= 1
     assert facts.machine
+
+
+def test_another_machine_can_be_read_from_its_files(tmp_path: Path) -> None:
+    facts = read_facts(boards.orin_nano_jp6(tmp_path))
+    assert facts.board is not None and facts.board.startswith("NVIDIA Jetson Orin Nano")
+    assert (facts.memory_mib, facts.available_mib) == (7802, 5000)
+    assert facts.cpu_features == ("asimddp",)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.sim.clocks import HOST, Clock, Clocks
+from tests.sim.kernels import Kernel
 from tests.sim.memory import Access, Memory, Region
 
 Touch = tuple[Region, int, int, bool]  # region, from, to, whether it writes
@@ -27,12 +28,13 @@ class SimulatedFault(AssertionError):
 
 @dataclass
 class Operation:
-    """needs: what has to be over before it, on other streams as on its own."""
+    """needs: what has to be over before it, on other streams as on its own. step: when it ran, see Machine.steps."""
 
     what: str
     run: Callable[[], None]
     needs: list[Operation]
     done: bool = False
+    step: int = 0
 
 
 @dataclass
@@ -55,10 +57,14 @@ class Stream:
 
 @dataclass(eq=False)
 class Event:
-    """operation, clock: of its latest record. captured: it was recorded into a graph."""
+    """timed: made to tell times. operation, clock, action: of its latest record; action is (actor, number), see
+    clocks.py. captured: it was recorded into a graph.
+    """
 
+    timed: bool = True
     operation: Operation | None = None
     clock: Clock = field(default_factory=dict)
+    action: tuple[int, int] | None = None
     captured: bool = False
 
 
@@ -86,6 +92,8 @@ class Machine:
         self.during_build: Callable[[int], None] = lambda step: None
         self.names: list[str] = []  # of all calls so far
         self.order: list[str] = []  # of what has run
+        self.steps = 0  # copies, inferences and the like that have run: the only clock there is, and no time
+        self.kernels: dict[str, Kernel] = {}  # what the functions of a module do, by name
         self._random = random.Random(seed) if seed is not None else None
         self._actors = 0
 
@@ -124,8 +132,8 @@ class Machine:
         self.streams[stream.actor] = stream
         return stream
 
-    def new_event(self) -> Event:
-        event = Event()
+    def new_event(self, *, timed: bool) -> Event:
+        event = Event(timed)
         self.events.append(event)
         return event
 
@@ -172,6 +180,7 @@ class Machine:
         event.captured = stream.capture is not None
         event.operation = self.queue(stream, "an event", lambda: None)
         event.clock = self.clocks.snapshot(stream.actor)
+        event.action = None if event.captured else (stream.actor, event.clock[stream.actor])
 
     def wait(self, stream: Stream, event: Event) -> None:
         """Later work on the stream starts after the latest record of the event; a never recorded one is no wait."""
@@ -181,6 +190,30 @@ class Machine:
             return
         self.queue(stream, "a wait", lambda: None, needs=[event.operation])
         self.clocks.learn(stream.actor, event.clock)
+
+    def elapsed(self, start: Event, end: Event) -> float:
+        """Steps between two events. Whatever CUDA refuses, or answers by luck only, is a fault."""
+        for event in (start, end):
+            if not event.timed:
+                self.fault("the time of an event that was made without timing")
+            if event.captured:
+                self.fault("the time of an event that was recorded into a graph")
+            if event.action is None:
+                self.fault("the time of an event that was never recorded")
+            elif not self.clocks.is_over(*event.action, HOST):
+                self.fault("the time of an event is asked before it was waited for")
+        assert start.action is not None and start.operation is not None and end.operation is not None
+        actor, number = start.action
+        if end.clock.get(actor, 0) < number:
+            self.fault("the time between two events that nothing orders")
+        return float(end.operation.step - start.operation.step)
+
+    def query(self, event: Event) -> bool:
+        """Whether it is over; where it is, the host knows as if it had waited."""
+        over = event.operation is None or event.operation.done
+        if over:
+            self.clocks.learn(HOST, event.clock)
+        return over
 
     def synchronize_event(self, event: Event) -> None:
         if event.operation is not None:
@@ -247,6 +280,8 @@ class Machine:
                 operation.done = True
                 operation.needs = []
                 self.order.append(operation.what)
+                self.steps += operation.what not in ("an event", "a wait")
+                operation.step = self.steps
                 operation.run()
 
     def _take(self, operation: Operation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import threading
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.sim import page_locked
+from tests.sim.kernels import launch
 from tests.sim.machine import Machine
 from tests.sim.memory import Region
 
@@ -131,7 +133,7 @@ def make_module(machine: Machine) -> ModuleType:
     class Event:
         def __init__(self, flags: int = 0) -> None:
             current("Event")
-            self._event = machine.new_event()
+            self._event = machine.new_event(timed=not flags & event_flags.DISABLE_TIMING)
 
         def record(self, stream: Stream | None = None) -> Event:
             current("Event.record", in_capture=True)
@@ -145,8 +147,11 @@ def make_module(machine: Machine) -> ModuleType:
 
         def query(self) -> bool:
             current("Event.query")
-            operation = self._event.operation
-            return operation is None or operation.done
+            return machine.query(self._event)
+
+        def time_since(self, start: Event) -> float:
+            current("Event.time_since")
+            return machine.elapsed(start._event, self._event)
 
         def __del__(self) -> None:
             machine.events = [event for event in machine.events if event is not getattr(self, "_event", None)]
@@ -212,7 +217,36 @@ def make_module(machine: Machine) -> ModuleType:
         touches = [(host.region, low, high, out), (region, offset, offset + high - low, not out)]
         machine.queue(_stream(stream, what), what, run, touches)
 
+    class Function:
+        def __init__(self, name: str) -> None:
+            self._name = name
+            self._format = ""
+
+        def prepare(self, arg_types: str, texrefs: Any = None) -> Function:
+            self._format = arg_types
+            return self
+
+        def prepared_async_call(self, grid: Any, block: Any, stream: Stream | None, *args: Any, **kwargs: Any) -> None:
+            current("prepared_async_call", in_capture=True)
+            struct.pack(self._format, *args)  # as PyCUDA does: too many, too few, or one that is no such number
+            launch(machine, self._name, math.prod(grid) * math.prod(block), _stream(stream, f"{self._name}()"), args)
+
+    class Module:
+        def __init__(self, source: str) -> None:
+            self._source = source
+
+        def get_function(self, name: str) -> Function:
+            current("get_function")
+            if f".entry {name}(" not in self._source:
+                raise LogicError("cuModuleGetFunction failed: named symbol not found")
+            return Function(name)
+
+    def module_from_buffer(buffer: bytes, options: Any = (), message_handler: Any = None) -> Module:
+        current("module_from_buffer")
+        return Module(bytes(buffer).decode())
+
     module = ModuleType("pycuda.driver")
+    module.__simulated__ = True  # type: ignore[attr-defined]
     shared = (
         Error,
         LogicError,
@@ -223,8 +257,8 @@ def make_module(machine: Machine) -> ModuleType:
         host_alloc_flags,
         event_flags,
     )
-    functions = (init, mem_alloc, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async)
-    for member in (*shared, Context, Device, Stream, Event, *functions):
+    functions = (init, mem_alloc, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async, module_from_buffer)
+    for member in (*shared, Context, Device, Stream, Event, Module, Function, *functions):
         setattr(module, member.__name__, member)
     module.HostAllocation = page_locked.HostAllocation  # type: ignore[attr-defined]
     return module

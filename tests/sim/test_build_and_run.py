@@ -47,6 +47,18 @@ def test_without_asking_for_it_the_simulated_engine_is_not_run(machine: Machine,
     assert json.loads((chest.parent / "out" / "chest_x4.json").read_text())["backend"].startswith("onnxruntime")
 
 
+@pytest.mark.parametrize("machine", [None], indirect=True)
+def test_a_damaged_engine_is_not_loaded(machine: Machine, cli: RunCli, chest: Path, engine_cache: Path) -> None:
+    assert cli(*BUILD, "--precision", "fp16").exit_code == 0
+    [engine] = engine_cache.glob("*/*.engine")
+    content = engine.read_bytes()
+    engine.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    machine.names.clear()
+    ran = cli("run", chest, "-o", "out", "--backend", "tensorrt")
+    assert ran.exit_code == 3 and "is not used" in ran.output
+    assert "create_execution_context" not in machine.names
+
+
 def test_without_an_engine_the_command_says_what_to_type(machine: Machine, cli: RunCli, chest: Path) -> None:
     ran = cli("run", chest, "-o", "out", "--backend", "tensorrt", "--precision", "int8")
     assert ran.exit_code == 3

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
 from tests.sim import cuda_bindings_driver, pycuda_driver
+from tests.sim.kernels import Array, Kernel
 from tests.sim.machine import Machine, SimulatedFault
 
 
@@ -243,6 +246,126 @@ def test_a_capture_does_not_wait_for_events_outside_of_it(program: Program) -> N
     program.graphs.cuStreamBeginCapture(program.one.handle, 1)
     with pytest.raises(SimulatedFault, match="joins a captured stream and one that is not"):
         program.one.wait_for_event(event)
+
+
+# times
+
+
+def test_an_event_tells_the_steps_since_another(program: Program) -> None:
+    start, end = program.cuda.Event().record(program.one), program.cuda.Event()
+    program.copy_in(3)
+    program.copy_out()
+    end.record(program.one).synchronize()
+    assert end.time_since(start) == 2
+
+
+def test_time_is_told_across_streams_where_an_event_orders_them(program: Program) -> None:
+    start = program.cuda.Event().record(program.one)
+    program.copy_in(3)
+    program.two.wait_for_event(program.cuda.Event().record(program.one))
+    assert program.cuda.Event().record(program.two).synchronize().time_since(start) == 1
+
+
+def test_an_event_that_was_found_over_tells_its_time(program: Program) -> None:
+    start, end = program.cuda.Event().record(program.one), program.cuda.Event()
+    end.record(program.one)
+    assert not end.query()
+    program.one.synchronize()
+    assert end.query() and end.time_since(start) == 0
+
+
+def records(program: Program, *streams: Any) -> list[Any]:
+    """An event on each stream, all of them waited for."""
+    events = [program.cuda.Event().record(stream) for stream in streams]
+    return [event.synchronize() for event in events]
+
+
+def captured(program: Program) -> Any:
+    event = program.cuda.Event()
+    program.graphs.cuStreamBeginCapture(program.one.handle, 1)
+    event.record(program.one)
+    program.graphs.cuStreamEndCapture(program.one.handle)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        (lambda p: [*records(p, p.one), p.cuda.Event().record(p.one)], "is asked before it was waited for"),
+        (lambda p: [*records(p, p.one), p.cuda.Event()], "was never recorded"),
+        (lambda p: [p.cuda.Event(p.cuda.event_flags.DISABLE_TIMING), *records(p, p.one)], "was made without timing"),
+        (lambda p: [*records(p, p.one), captured(p)], "was recorded into a graph"),
+        (lambda p: records(p, p.one, p.two), "two events that nothing orders"),
+        (lambda p: reversed(records(p, p.one, p.one)), "two events that nothing orders"),
+    ],
+)
+def test_a_time_that_cuda_tells_by_luck_or_not_at_all_is_a_fault(events: Any, reason: str, program: Program) -> None:
+    start, end = events(program)
+    with pytest.raises(SimulatedFault, match=reason):
+        end.time_since(start)
+
+
+# kernels
+
+PTX = b".visible .entry twice( .param .u64 a, .param .u64 b, .param .u32 n )"
+
+
+@pytest.fixture
+def twice(program: Program) -> Any:
+    """b = 2 * a, for the first n values."""
+
+    def compute(threads: int, values: np.ndarray, results: np.ndarray, count: int) -> None:
+        results[:threads] = 2 * values[:threads]
+
+    program.machine.kernels["twice"] = Kernel(
+        lambda a, b, count: [Array(a, count, False), Array(b, count, True)], compute
+    )
+    return program.cuda.module_from_buffer(PTX).get_function("twice").prepare("PPi")
+
+
+def test_a_kernel_runs_in_its_stream(twice: Any, program: Program) -> None:
+    result = program.cuda.mem_alloc(16)
+    program.copy_in(3)
+    twice.prepared_async_call((1,), (4, 1, 1), program.one, int(program.device), int(result), 4)
+    program.cuda.memcpy_dtoh_async(program.back, result, program.one)
+    program.one.synchronize()
+    assert program.machine.order == ["a copy in", "twice()", "a copy out"]
+    assert program.back.copy().tolist() == [6] * 4
+
+
+def test_values_without_a_thread_stay_what_they_were(twice: Any, program: Program) -> None:
+    program.copy_in(3)
+    twice.prepared_async_call((1,), (3, 1, 1), program.one, int(program.device), int(program.device), 4)
+    program.copy_out()
+    program.one.synchronize()
+    assert program.back.copy().tolist() == [6, 6, 6, 3]
+
+
+@pytest.mark.parametrize(
+    ("launch", "reason"),
+    [
+        (lambda p, out: (p.two, int(p.device), int(out), 4), "without an event that orders it after a copy in"),
+        (lambda p, out: (p.one, int(p.device), int(out), 5), "reaches outside every allocation"),
+        (lambda p, out: (None, int(p.device), int(out), 4), r"twice\(\) on the default stream"),
+    ],
+)
+def test_a_kernel_keeps_the_rules(launch: Any, reason: str, twice: Any, program: Program) -> None:
+    program.copy_in(3)
+    with pytest.raises(SimulatedFault, match=reason):
+        twice.prepared_async_call((1,), (4, 1, 1), *launch(program, program.cuda.mem_alloc(16)))
+
+
+def test_arguments_that_do_not_fit_are_refused(twice: Any, program: Program) -> None:
+    with pytest.raises(struct.error):
+        twice.prepared_async_call((1,), (4, 1, 1), program.one, int(program.device), 4)
+
+
+def test_a_function_that_is_not_in_the_module_is_refused(program: Program) -> None:
+    with pytest.raises(program.cuda.LogicError, match="named symbol not found"):
+        program.cuda.module_from_buffer(PTX).get_function("thrice")
+
+
+# the end
 
 
 def test_what_is_left_at_the_end_is_listed(program: Program) -> None:

@@ -17,7 +17,8 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 import edge_sr.backends.trt as package
-from edge_sr.backends.trt import TensorRT, gpu, graph, parts, session, slot
+from edge_sr.backends.trt import TensorRT, gpu, graph, parts, session, slot, spans
+from edge_sr.errors import AccuracyError
 from tests.sim.engines import feeds, write_engine
 from tests.sim.install import install
 from tests.sim.machine import Machine, SimulatedFault
@@ -28,37 +29,32 @@ USED_IN: dict[ModuleType, tuple[ModuleType, str]] = {  # who calls what of a mod
     parts: (session, "Parts"),
     session: (package, "EngineSession"),
     slot: (parts, "Slot"),
+    spans: (slot, "Span"),
 }
 
 MISTAKES: dict[str, tuple[ModuleType, str, str, str]] = {
     "no event between copy in and inference": (
         slot,
-        "compute.wait_for_event(self._loaded)",
+        "self._streams.compute.wait_for_event(span.ended)",
         "pass",
         "an inference reads device memory .* without an event that orders it after a copy in",
     ),
     "no event between inference and copy out": (
         slot,
-        "copy_out.wait_for_event(self._computed)",
+        'stream.wait_for_event(self._spans["compute"].ended)',
         "pass",
         "a copy out reads device memory .* without an event that orders it after an inference",
     ),
     "the event stands before the copies": (
         slot,
-        "self._loaded.record(copy_in)",
-        "self._computed.record(copy_in)",
+        "self._streams.compute.wait_for_event(span.ended)",
+        "self._streams.compute.wait_for_event(span.begun)",
         "without an event .* after a copy in",
-    ),
-    "a result is read before its copy was waited for": (
-        slot,
-        "self._done.record(copy_out)",
-        "self._done.record(compute)",
-        "the host reads page-locked memory .* before a copy out was waited for",
     ),
     "a result is read without waiting": (
         session,
-        "slot.wait()\n                results",
-        "pass\n                results",
+        "slot.wait()\n                    times = slot.times()",
+        "times = {}",
         "the host reads page-locked memory .* before a copy out was waited for",
     ),
     "a buffer is filled while its copy may still read it": (
@@ -81,14 +77,14 @@ MISTAKES: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "a copy runs on the default stream": (
         slot,
-        "(buffer.device, buffer.shown, copy_in)",
-        "(buffer.device, buffer.shown)",
+        "copy(buffer.device, buffer.shown, stream)",
+        "copy(buffer.device, buffer.shown)",
         "a copy in on the default stream",
     ),
     "an event is recorded on the default stream": (
-        slot,
-        "self._done.record(copy_out)",
-        "self._done.record()",
+        spans,
+        "self.ended.record(stream)",
+        "self.ended.record()",
         "an event is recorded on the default stream",
     ),
     "host memory is not page-locked": (
@@ -137,7 +133,7 @@ MISTAKES: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "memory is freed before the work on it is over": (
         slot,
-        "self._done.synchronize()\n",
+        'self._spans["compute" if self._zero_copy else "copy_out"].ended.synchronize()\n',
         "self._buffers[0].device.free()\n",
         "device memory .* is freed while .* may still use it",
     ),
@@ -147,6 +143,36 @@ MISTAKES: dict[str, tuple[ModuleType, str, str, str]] = {
         "        self._enqueue()\n        self._streams.compute.synchronize()\n"
         "        self._buffers[-1].device.free()\n",
         "a copy out uses freed device memory",
+    ),
+    "times are asked before the picture is back": (
+        session,
+        "slot.wait()\n                    times = slot.times()",
+        "times = slot.times()\n                    slot.wait()",
+        "the time of an event is asked before it was waited for",
+    ),
+    "times of events that tell none": (
+        spans,
+        "flags.DEFAULT if timed else flags.DISABLE_TIMING",
+        "flags.DISABLE_TIMING",
+        "the time of an event that was made without timing",
+    ),
+    "times of an event that is not recorded": (
+        spans,
+        "self.begun.record(stream)",
+        "pass",
+        "the time of an event that was never recorded",
+    ),
+    "times of an event inside a graph": (
+        slot,
+        '"""Some engines cannot be captured; they run plainly."""',
+        'self._spans["compute"].begin(self._streams.compute)',
+        "the time of an event that was recorded into a graph",
+    ),
+    "times of a part that ends before it begins": (
+        spans,
+        "float(self.ended.time_since(self.begun))",
+        "float(self.begun.time_since(self.ended))",
+        "the time between two events that nothing orders",
     ),
     "closing does not wait for the work": (
         parts,
@@ -167,7 +193,7 @@ LEAKS: dict[str, tuple[ModuleType, str, str, str]] = {
     ),
     "PyCUDA leaves a context pushed": (gpu, "cuda_driver.pop_context()", "pass", "1 contexts are still pushed"),
     "streams are kept": (parts, "self.streams.release()\n", "pass\n", "streams were never destroyed"),
-    "events are kept": (slot, "self._loaded = self._computed = self._done = None", "", "events were never destroyed"),
+    "events are kept": (slot, "        self._spans = {}\n", "", "events were never destroyed"),
 }
 
 
@@ -192,11 +218,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @pytest.fixture
-def use(machine: Machine, tmp_path: Path) -> Callable[[], object]:
+def use(machine: Machine, tmp_path: Path) -> Callable[..., object]:
     """Runs and streams of changing shapes, one stream left half-way; gives the references that could leak."""
 
-    def call() -> object:
-        opened = TensorRT().open(write_engine(tmp_path / "g.engine"))
+    def call(**options: bool) -> object:
+        opened = TensorRT(**options).open(write_engine(tmp_path / "g.engine"))
         try:
             for number in range(6):
                 opened.run(feeds(number))
@@ -210,14 +236,18 @@ def use(machine: Machine, tmp_path: Path) -> Callable[[], object]:
     return call
 
 
-def test_without_a_mistake_there_is_no_fault_and_no_leak(machine: Machine, use: Callable[[], object]) -> None:
-    kept = use()
+@pytest.mark.parametrize("timed", [True, False])
+def test_without_a_mistake_there_is_no_fault_and_no_leak(
+    timed: bool, machine: Machine, use: Callable[..., object]
+) -> None:
+    kept = use(timed=timed)
     assert (machine.faults, machine.leaks()) == ([], []) and kept
+    assert ("Event.time_since" in machine.names) is timed
 
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_planted_mistake_is_found(
-    name: str, machine: Machine, use: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    name: str, machine: Machine, use: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(MISTAKES[name], monkeypatch)
     with pytest.raises(SimulatedFault):
@@ -228,7 +258,14 @@ def test_a_planted_mistake_is_found(
 @pytest.mark.parametrize(
     ("mistake", "told"),
     [
-        ((slot, "self._done.record(compute)", "pass"), "the host reads page-locked memory .* before an inference"),
+        (
+            (slot, "ended.synchronize()", "begun.synchronize()"),
+            "the time of an event is asked before it was waited for",
+        ),
+        (
+            (session, "slot.wait()\n                    times = slot.times()", "times = {}"),
+            "the host reads page-locked memory .* before an inference",
+        ),
         (
             (slot, "cuda.host_alloc_flags.DEVICEMAP if self._zero_copy else 0", "0"),
             "page-locked memory that is not mapped",
@@ -243,7 +280,7 @@ def test_a_planted_mistake_without_copies_is_found(
     mistake: tuple[ModuleType, str, str],
     told: str,
     machine: Machine,
-    use: Callable[[], object],
+    use: Callable[..., object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     machine.integrated = True
@@ -253,9 +290,42 @@ def test_a_planted_mistake_without_copies_is_found(
     assert re.search(told, machine.faults[0]), machine.faults[0]
 
 
+@pytest.mark.parametrize(
+    ("zero_copy", "old", "new", "told"),
+    [
+        (False, '"compute" if self._zero_copy else "copy_out"', '"compute"', "the host reads .* before a copy out was"),
+        (True, "        compute.end(stream)\n", "", "the host reads .* before an inference was"),
+    ],
+)
+def test_without_times_a_wait_for_the_wrong_event_is_found(
+    zero_copy: bool,
+    old: str,
+    new: str,
+    told: str,
+    machine: Machine,
+    use: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant((slot, old, new, told), monkeypatch)
+    with pytest.raises(SimulatedFault):
+        use(zero_copy=zero_copy, timed=False)
+    assert re.search(told, machine.faults[0]), machine.faults[0]
+
+
+@pytest.mark.parametrize(
+    "copy", ["copy(buffer.device, buffer.shown, stream)", "copy(buffer.shown, buffer.device, stream)"]
+)
+def test_a_forgotten_copy_shows_as_poison(
+    copy: str, machine: Machine, use: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant((slot, copy, "pass", ""), monkeypatch)
+    with pytest.raises(AccuracyError, match="holds NaN or Inf"):
+        use()
+
+
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_leak_is_found(
-    name: str, machine: Machine, use: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+    name: str, machine: Machine, use: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(LEAKS[name], monkeypatch)
     kept = use()
