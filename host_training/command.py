@@ -20,6 +20,14 @@ COMMANDS = {
         "host_training.contact_sheet:contact_sheet_command",
         "Draw what a training is shown, before it is started.",
     ),
+    "multiscale": (
+        "host_training.multiscale:multiscale_command",
+        "Write a folder of pictures at five sizes, to train from.",
+    ),
+    "convert-weights": (
+        "host_training.convert_weights:convert_weights_command",
+        "Convert published Real-ESRGAN weights to safetensors.",
+    ),
     "train": ("host_training.train_command:train", "Train one network; called again, go on where it stopped."),
     "export": ("host_training.export:export", "Make a bundle, and the nets it is compared with, from trainings."),
     "evaluate": ("host_training.evaluate:evaluate_command", "Measure bundles on held-out patients against baselines."),

@@ -1,4 +1,4 @@
-"""What training minimises: distances between windows of pictures, an energy score over samples, LPIPS."""
+"""What training minimises: distances of pictures, an energy score over samples, LPIPS, what a discriminator says."""
 
 from __future__ import annotations
 
@@ -53,13 +53,14 @@ HAAR_SIDES = (2, 4, 8)
 
 
 def haarpsi_distance(sr: Tensor, hr: Tensor, *, c: float = 5.0, alpha: float = 4.9) -> Tensor:
-    """1 - HaarPSI_MED, differentiable: (N, 1, H, W) in [0, 1] twice, H and W even -> scalar.
+    """1 - HaarPSI_MED, differentiable: (N, 1, H, W) in [0, 1] twice, H and W even -> scalar; always in float32.
 
     The similarity of ``edge_sr.image.quality.haarpsi`` (arXiv 1607.06140; constants of arXiv 2410.24098), pooled over
     the batch. It was tuned on radiologists' ratings and asks for edges of the right height, where a squared error is
     content with blurred ones.
     """
-    fine, middle, coarse = (haar_magnitudes(torch.cat([sr, hr]) * 255, side) for side in HAAR_SIDES)
+    with torch.autocast(sr.device.type, enabled=False):
+        fine, middle, coarse = (haar_magnitudes(torch.cat([sr, hr]).float() * 255, side) for side in HAAR_SIDES)
     likeness = (likeness_of_halves(fine, c) + likeness_of_halves(middle, c)) / 2
     weight = torch.maximum(*coarse.detach().chunk(2))
     mean = (weight * torch.sigmoid(alpha * likeness)).sum() / weight.sum().clamp_min(1e-6)
@@ -101,7 +102,7 @@ class Fire(nn.Module):
 
 
 class Lpips(nn.Module):
-    """LPIPS v0.1, net squeeze (arXiv 1801.03924), as a differentiable loss on grey pictures in [0, 1].
+    """LPIPS v0.1, net squeeze (arXiv 1801.03924), as a differentiable loss on pictures in [0, 1], grey or RGB.
 
     weights: a safetensors file with ``features.*`` and ``lin0..lin6.weight``, EnvironmentFault where there is none.
     Nothing of it enters a bundle.
@@ -137,9 +138,9 @@ class Lpips(nn.Module):
         self.requires_grad_(False)
         channels_last(self)
 
-    def layers(self, grey: Tensor) -> list[Tensor]:
-        """(N, 1, H, W) -> the tapped feature maps, each position of unit length over the channels."""
-        x, out = ((grey - self.mean) / self.std).contiguous(memory_format=torch.channels_last), []
+    def layers(self, pictures: Tensor) -> list[Tensor]:
+        """(N, 1 or 3, H, W) -> the tapped feature maps, each position of unit length over the channels."""
+        x, out = ((pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last), []
         for index, layer in enumerate(self.features):
             x = layer(x)
             if index in self.taps:
@@ -154,7 +155,7 @@ class Lpips(nn.Module):
         return torch.stack(per_layer).sum()
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
-        """(N, 1, H, W) twice -> scalar, the batch mean."""
+        """(N, 1 or 3, H, W) twice -> scalar, the batch mean."""
         return self.between(self.layers(sr), self.layers(hr))
 
     def score(self, first: Tensor, second: Tensor, truth: Tensor, *, spread: float) -> Tensor:
@@ -165,6 +166,16 @@ class Lpips(nn.Module):
         """
         x, y, z = self.layers(first), self.layers(second), self.layers(truth)
         return (self.between(x, z) + self.between(y, z) - spread * self.between(x, y)) / 2
+
+
+def adversarial_loss(logits: Tensor, *, real: bool) -> Tensor:
+    """What a discriminator says of every pixel against what is wanted: (N, 1, H, W) -> scalar, in float32.
+
+    The binary cross-entropy of the first GANs (arXiv 1406.2661), "vanilla" in Real-ESRGAN's options. The discriminator
+    wants ``real`` of the truth and not of the generator's pictures; the generator wants it of its own.
+    """
+    logits = logits.float()
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
 def min_snr_weights(alphas_cumprod: Tensor, prediction_type: str, *, gamma: float) -> Tensor:

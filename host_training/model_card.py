@@ -7,7 +7,7 @@ from host_training.evaluation.tables import headline_tables
 
 CARD = """# {name} {version}
 
-Four-times super-resolution of frontal chest radiographs, 64x64 to 256x256, larger ones by tiles.
+{subject}
 
 **Not for diagnostic use.** {caution}
 
@@ -32,9 +32,11 @@ CONSISTENCY = {
     "area": """The mean of each 4x4 block
 of the output is the input pixel it came from, before rounding; within the block the picture may be wrong in ways that
 look right.""",
-    "cubic": """Nothing holds
-the output to the input, which may differ from it in brightness as well as in detail.""",
 }
+FREE = """Nothing holds
+the output to the input, which may differ from it in brightness as well as in detail."""
+SUBJECT = "{times} super-resolution of {of}, {tile}x{tile} to {side}x{side}, larger ones by tiles."
+TIMES = {2: "Two-times", 4: "Four-times"}
 
 WHAT = {
     "edge": """\
@@ -49,6 +51,15 @@ of the upsampled LR picture beside the noisy ones. {steps} steps of {sampler} fr
 prediction, one call of a network each, so it is slow. Which autoencoder and denoiser they are, and how they were
 trained, stands in `training/training.json`. Fidelity scales the noise that goes in: 0 is the sampler as published.
 Default: {fidelity}.
+""",
+    "radiographs": """\
+A feed-forward network, {channels}: one pass, nothing drawn, the same picture each time.
+What it adds is an estimate of the mean over all fine pictures that fit the input, sharpened only as far as its loss
+asked for. Its configuration lies beside this card in `training/`.
+""",
+    "natural": """\
+A feed-forward network, {channels}: one pass, nothing drawn, the same picture each time.
+Its configuration lies beside this card in `training/`.
 """,
     "random": """\
 The published latent diffusion system as far as its networks go: AutoencoderKL, and UNet-lite, which sees the latents of
@@ -72,6 +83,14 @@ The training split of the listing whose sha256 the manifest has as `data_manifes
 picture by the degradation `{degradation}`; small pictures made in other ways are outside what it was trained for.
 Configuration and figures of the training lie beside this card in `training/`.
 """,
+    "radiographs": """\
+The training split of the listing whose sha256 the manifest has as `data_manifest_sha256`, split by patient. LR is made
+from HR by the degradation `{degradation}`; small pictures made in other ways are outside what it was trained for.
+""",
+    "natural": """\
+A folder of natural pictures, the kind `[data]` of the configuration tells of. LR is made by the degradation
+`{degradation}`. **It knows nothing of radiographs.**
+""",
     "random": """\
 None. Phantoms set the scale of the latents, which are of unit variance.
 """,
@@ -79,22 +98,37 @@ None. Phantoms set the scale of the latents, which are of unit variance.
 
 
 def model_card(manifest: Manifest, kind: str) -> str:
-    """Markdown; the tables are made from the evaluation that the manifest carries. kind: of ``Trained``."""
-    assert manifest.sampler is not None and manifest.diffusion is not None
-    steps = manifest.sampler.num_inference_steps
-    what = WHAT[kind].format(
-        steps=steps,
-        s="" if steps == 1 else "s",
-        sampler=manifest.sampler.name.upper(),
-        prediction=manifest.diffusion.prediction_type,
-        fidelity=f"{manifest.sampler.fidelity:g}",
+    """Markdown; the tables are made from the evaluation that the manifest carries. kind: of what was trained."""
+    caution = ESTIMATE.format(
+        consistency=CONSISTENCY.get(manifest.input.degradation, FREE), spread=SPREAD if manifest.sampler else ""
     )
-    caution = ESTIMATE.format(consistency=CONSISTENCY[manifest.input.degradation], spread=SPREAD)
     return CARD.format(
         name=manifest.name,
         version=manifest.version,
-        caution=MEANINGLESS if kind == "random" else caution,
-        what=what,
+        subject=_subject(manifest, kind),
+        caution=MEANINGLESS if kind == "random" else caution.strip(),
+        what=WHAT[kind].format(**_words(manifest)),
         data=DATA[kind].format(degradation=manifest.input.degradation),
         evaluation=headline_tables(manifest.evaluation) if manifest.evaluation else "Not evaluated yet.",
     )
+
+
+def _subject(manifest: Manifest, kind: str) -> str:
+    tile, scale = manifest.input.tile, manifest.scale
+    subject = "natural pictures" if kind == "natural" else "frontal chest radiographs"
+    return SUBJECT.format(times=TIMES.get(scale, f"{scale}-times"), of=subject, tile=tile, side=tile * scale)
+
+
+def _words(manifest: Manifest) -> dict[str, object]:
+    """What the text of a kind may tell."""
+    words: dict[str, object] = {"channels": "one channel" if manifest.input.channels == 1 else "three channels"}
+    if manifest.sampler is not None and manifest.diffusion is not None:
+        steps = manifest.sampler.num_inference_steps
+        words |= {
+            "steps": steps,
+            "s": "" if steps == 1 else "s",
+            "sampler": manifest.sampler.name.upper(),
+            "prediction": manifest.diffusion.prediction_type,
+            "fidelity": f"{manifest.sampler.fidelity:g}",
+        }
+    return words

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from edge_sr.artifacts.bundle import default_bundle
+from edge_sr.artifacts.bundle import default_bundle, file_sha256
 from edge_sr.cli.lazy_group import examples
-from edge_sr.errors import UsageError
+from edge_sr.errors import EdgeSRError, UsageError
+from edge_sr.image.atomic import write_atomically
 from host_training.data.augment import AUGMENTATIONS
+from host_training.data.protocol import listing
 from host_training.loop import CONFIGS, read_config
 from host_training.loop.processes import Processes
 from host_training.loop.results import results_of
 from host_training.options import data_option
+from host_training.trainings import RECORD, TRAININGS, Training
 
 BASELINES = Path(__file__).resolve().parents[1] / "benchmarks" / "baselines"
-
-# By name, so that one training does not import what only another needs.
-TRAININGS = {
-    "autoencoder": "host_training.train_autoencoder:train_autoencoder",
-    "feedforward": "host_training.train_feedforward:train_feedforward",
-    "diffusion": "host_training.train_diffusion:train_diffusion",
-    "refine": "host_training.train_refine:train_refine",
-    "qat": "host_training.train_qat:train_qat",
-    "kl-autoencoder": "host_training.train_kl_autoencoder:train_kl_autoencoder",
-    "paper": "host_training.train_paper:train_paper",
-}
-FROM_A_BUNDLE = {"refine": ("bundle", "baselines"), "qat": ("bundle",)}
 
 
 @click.command(
@@ -39,6 +32,9 @@ FROM_A_BUNDLE = {"refine": ("bundle", "baselines"), "qat": ("bundle",)}
         "edge-sr-host train diffusion --runs runs",
         "edge-sr-host train refine --runs runs           goes on from the default bundle",
         "edge-sr-host train paper --runs runs            the published system",
+        "edge-sr-host train fast --runs runs             the feed-forward model for radiographs",
+        "edge-sr-host train espcn --data DIV2K --runs runs",
+        "edge-sr-host train rrdb-gan --runs runs --start x4plus.safetensors",
         "edge-sr-host train autoencoder --runs trial --config my.toml --until 100",
     )
 )
@@ -58,6 +54,17 @@ FROM_A_BUNDLE = {"refine": ("bundle", "baselines"), "qat": ("bundle",)}
     type=click.Path(path_type=Path),
     help="For refine: folder with the bundle's hr_encoder.onnx.  [default: benchmarks/baselines]",
 )
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="For compact, rrdb and the trainings with a discriminator: weights to begin with, of an earlier training or "
+    "from `edge-sr-host convert-weights`.",
+)
+@click.option(
+    "--start-discriminator",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The same for the discriminator.",
+)
 def train(
     network: str,
     data: Path,
@@ -67,6 +74,8 @@ def train(
     until: int | None,
     bundle: Path | None,
     baselines: Path | None,
+    start: Path | None,
+    start_discriminator: Path | None,
 ) -> None:
     """Train NETWORK into RUNS/NETWORK. The diffusion model wants autoencoder and feedforward first.
 
@@ -78,19 +87,36 @@ def train(
     settings = read_config(config or CONFIGS / f"{network}.toml")
     if augment is not None:
         change_augmentation(settings, augment)
-    given = {"bundle": bundle, "baselines": baselines}
-    wanted = FROM_A_BUNDLE.get(network, ())
-    for name, path in given.items():
-        if path is not None and name not in wanted:
-            option = "--from" if name == "bundle" else f"--{name}"
-            raise UsageError(f"{network} starts from no bundle", where=option, hint="leave it out")
-    defaults = {"bundle": default_bundle(), "baselines": BASELINES}
-    start = {name: given[name] or defaults[name] for name in wanted}
-    module, _, function = TRAININGS[network].partition(":")
-    out = runs / network
-    getattr(import_module(module), function)(settings, data_dir=data, out=out, until=until, **start)
+    training, out = TRAININGS[network], runs / network
+    given = {"bundle": bundle, "baselines": baselines, "start": start, "start_discriminator": start_discriminator}
+    begun = _beginning(network, training, given)
+    if training.gives_generator and Processes.joined().main:
+        record_request(out, settings, data)
+    module, _, function = training.function.partition(":")
+    getattr(import_module(module), function)(settings, data_dir=data, out=out, until=until, **begun)
     if Processes.joined().main:
         click.echo(results_of(out))
+
+
+def _beginning(network: str, training: Training, given: Mapping[str, Path | None]) -> dict[str, Path | None]:
+    """What the training is given to begin with. UsageError for what it does not take."""
+    for name, path in given.items():
+        if path is not None and name not in training.takes:
+            option = "--from" if name == "bundle" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{network} does not take it", where=option, hint="leave it out")
+    defaults = {"bundle": default_bundle(), "baselines": BASELINES}
+    return {name: given[name] or defaults.get(name) for name in training.takes}
+
+
+def record_request(out: Path, settings: Mapping[str, Any], data: Path) -> None:
+    """What a bundle of the result has to tell: the settings, and which pictures it was trained on."""
+    try:
+        listed = file_sha256(listing(data))
+    except EdgeSRError:  # a folder of pictures without a listing
+        listed = None
+    out.mkdir(parents=True, exist_ok=True)
+    record = {"settings": dict(settings), "data_manifest_sha256": listed}
+    write_atomically(out / RECORD, json.dumps(record, indent=1).encode() + b"\n", overwrite=True)
 
 
 def change_augmentation(settings: dict[str, Any], name: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -14,16 +15,21 @@ from edge_sr.artifacts.bundle import file_sha256
 from edge_sr.artifacts.manifest import DiffusionSpec, SamplerDefaults
 from edge_sr.diffusion.samplers import SamplerTable
 from edge_sr.errors import IntegrityError, UsageError
+from host_training.data.picture_source import Data
 from host_training.from_bundle import load_onnx_weights
 from host_training.loop import CONFIGS, load_weights, read_config
 from host_training.loop.checkpoints import fingerprint
 from host_training.loop.record import Record
 from host_training.nets.autoencoder import LATENT_CHANNELS
 from host_training.nets.edge_model import EdgeModel
+from host_training.nets.generators import Generator, deployed, make_generator, net_of
 from host_training.nets.kl_autoencoder import load_autoencoder
 from host_training.nets.paper_model import PaperModel
+from host_training.settings import table_as
 from host_training.train_paper import RECORD
 from host_training.train_refine import START
+from host_training.trainings import GENERATORS
+from host_training.trainings import RECORD as REQUEST
 
 LATENT_STRIDE = 2  # LR pixels per latent position
 LOGGED_STEPS = 500  # of a record; the lines between stay behind
@@ -34,11 +40,15 @@ NIH = "NIH ChestX-ray14 (Wang et al. 2017), training split of the protocol in do
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The networks of a bundle, and the HR encoder, with which an evaluation compares.
+    """The networks of a latent diffusion bundle, and the HR encoder, with which an evaluation compares.
 
     kind: edge, paper or random, which a model card describes. table: of the default sampler. degradation: as a manifest
     names it. files: texts under ``training/`` of the bundle.
     """
+
+    family: ClassVar[str] = "latent_diffusion"
+    scale: ClassVar[int] = 4
+    channels: ClassVar[int] = 1
 
     kind: str
     encoder: nn.Module
@@ -51,6 +61,32 @@ class Trained:
     degradation: str
     files: Mapping[str, str]
     provenance: Mapping[str, object]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedGenerator:
+    """The network of a feed-forward bundle, ready to be written; the names that it shares with Trained mean the same.
+
+    kind: radiographs or natural, what it was trained on.
+    """
+
+    diffusion: ClassVar[None] = None
+    sampler: ClassVar[None] = None
+
+    kind: str
+    generator: Generator
+    family: str
+    degradation: str
+    files: Mapping[str, str]
+    provenance: Mapping[str, object]
+
+    @property
+    def scale(self) -> int:
+        return self.generator.scale
+
+    @property
+    def channels(self) -> int:
+        return self.generator.channels
 
 
 def edge(runs: Path, steps: int | None) -> Trained:
@@ -172,7 +208,40 @@ def paper_model(
     )
 
 
-MODES: Mapping[str, Callable[[Path, int | None], Trained]] = {"edge": edge, "refined": refined, "paper": paper}
+def generator(name: str, runs: Path, steps: int | None) -> TrainedGenerator:
+    """The feed-forward network of the training ``name``.
+
+    UsageError where ``steps`` are given or nothing was trained.
+    """
+    if steps:
+        raise UsageError("a feed-forward network has no steps", where="--steps", hint="leave it out")
+    folder = runs / name
+    if not (folder / REQUEST).is_file():
+        raise UsageError("no such file", where=folder / REQUEST, hint=f"edge-sr-host train {name} --runs {runs}")
+    record = json.loads((folder / REQUEST).read_text())
+    settings = record["settings"]
+    net = make_generator(settings["generator"])
+    sha256 = load_weights(folder / "weights.safetensors", generator=net)
+    data = table_as(Data, settings, "data")
+    provenance: dict[str, object] = {"weights_sha256": sha256}
+    if record["data_manifest_sha256"]:
+        provenance["data_manifest_sha256"] = record["data_manifest_sha256"]
+    return TrainedGenerator(
+        kind=data.kind,
+        generator=deployed(net),
+        family=net_of(settings["generator"]).family,
+        degradation=data.degradation.removesuffix("-from-hr"),
+        files={REQUEST: json.dumps(record, indent=1) + "\n", "log.json": log_of(runs, [name])},
+        provenance=provenance,
+    )
+
+
+MODES: Mapping[str, Callable[[Path, int | None], Trained | TrainedGenerator]] = {
+    "edge": edge,
+    "refined": refined,
+    "paper": paper,
+    **{name: partial(generator, name) for name in GENERATORS},
+}
 
 
 def log_of(runs: Path, stages: Iterable[str]) -> str:

@@ -33,10 +33,12 @@ def psnr_of(sr: Tensor, hr: Tensor) -> float:
 def panels_of(lr: Tensor, sr: Tensor, hr: Tensor, *, title: str) -> np.ndarray:
     """The first pictures of a batch as a page of three rows, LR, SR and HR: (H, W) uint8.
 
-    lr (N, 1, h, w), sr and hr (N, 1, 4h, 4w), in [0, 1]; what lies outside is clipped.
+    lr (N, 1, h, w), sr and hr (N, 1, s*h, s*w), in [0, 1]; what lies outside is clipped.
     """
+    scale = hr.shape[-1] // lr.shape[-1]
     columns = zip(grey(lr), grey(sr), grey(hr), strict=True)
-    return page(title, NOTICE, ["LR", "SR", "HR"], [(pixels_repeated(low), ours, true) for low, ours, true in columns])
+    tiles = [(pixels_repeated(low, scale), ours, true) for low, ours, true in columns]
+    return page(title, NOTICE, ["LR", "SR", "HR"], tiles)
 
 
 def grey(pictures: Tensor) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Augmentation of HR pictures. LR is made from the result, so a pair obeys its degradation whatever happens here.
 
 An augmentation takes (S, S) uint8, S >= 256, a generator and a size, and gives (size, size) uint8, size <= 256. It
-draws from that generator alone.
+draws from that generator alone. Those of ``OF_ANY_SHAPE`` take any picture that is large enough, in colour too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ CUTOUT_SHARE, CUTOUT_SIDE = 0.3, 0.2  # of the samples; of the picture's side
 # proposal: the published system's first plan, which names no range for the brightness
 PROPOSAL_ANGLE = 15.0  # degrees
 PROPOSAL_BRIGHTNESS = 0.1  # of the grey value
+
+# turns: the published ESPCN's, of natural pictures
+FLIPPED_ALONG, TURNED_SHARE = 0.5, 0.5  # of the patches: along each axis; by 90, 180 or 270 degrees
 
 
 def edge(picture: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
@@ -73,7 +76,23 @@ def proposal(picture: np.ndarray, rng: np.random.Generator, size: int) -> np.nda
     return to_grey(at_side(picture, size).astype(np.float32) * brightness)
 
 
-AUGMENTATIONS: dict[str, Augmentation] = {"edge": edge, "paper": paper, "proposal": proposal}
+def turns(picture: np.ndarray, rng: np.random.Generator, size: int) -> np.ndarray:
+    """A patch of any picture as it is stored: (H, W[, C]) uint8, sides of at least ``size`` -> (size, size[, C]).
+
+    Flipped along each axis and turned by a right angle or two, each on half of the patches. For pictures that have no
+    right side: a radiograph has one.
+    """
+    height, width = picture.shape[:2]
+    top, left = rng.integers(0, [height - size + 1, width - size + 1])
+    patch = picture[top : top + size, left : left + size]
+    for axis in (0, 1):
+        if rng.random() < FLIPPED_ALONG:
+            patch = np.flip(patch, axis)
+    return np.rot90(patch, int(rng.integers(1, 4))) if rng.random() < TURNED_SHARE else patch
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {"edge": edge, "paper": paper, "proposal": proposal, "turns": turns}
+OF_ANY_SHAPE = ("turns",)
 
 
 def augmentation(name: str) -> Augmentation:

@@ -59,9 +59,9 @@ def degradation_sheet(
     return page(f"Degradation: {degradation}", note, ["HR", *names], columns)
 
 
-def pixels_repeated(lr: np.ndarray) -> np.ndarray:
-    """(h, w) -> (4h, 4w): each pixel as a square."""
-    return np.repeat(np.repeat(lr, SCALE, axis=0), SCALE, axis=1)
+def pixels_repeated(lr: np.ndarray, scale: int = SCALE) -> np.ndarray:
+    """(h, w) -> (4h, 4w), or other multiples: each pixel as a square."""
+    return np.repeat(np.repeat(lr, scale, axis=0), scale, axis=1)
 
 
 def page(title: str, note: str, labels: Sequence[str], columns: Sequence[Sequence[np.ndarray]]) -> np.ndarray:

@@ -16,6 +16,7 @@ from edge_sr.errors import EnvironmentFault, InputError, UsageError
 from host_training.data.augment import at_side, augmentation
 from host_training.data.degradations import OF_HR, degrade
 from host_training.data.protocol import HR_SIDE, SCALE, grey_of, listing, pictures_of
+from host_training.data.sharpened import sharpened
 from host_training.data.store import open_store
 
 STORED_SIDE = 512  # finer pictures are reduced to this
@@ -62,7 +63,7 @@ def hr_stack(pictures: np.ndarray) -> np.ndarray:
 
 
 def crop_batch(
-    pictures: np.ndarray,
+    pictures: Sequence[np.ndarray] | np.ndarray,
     *,
     seed: int,
     step: int,
@@ -70,24 +71,35 @@ def crop_batch(
     size: int,
     augment: str = "edge",
     degradation: str = "area",
+    scale: int = SCALE,
+    sharpen: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Some samples of one step's batch, each a function of (seed, step, sample) alone.
 
     So a resumed training sees what an unbroken one would have, and two processes see the two halves of what one would.
-    augment: a name of AUGMENTATIONS. degradation: one that makes LR from HR; it comes after the augmentation.
-    Returns HR (n, 1, size, size) and LR (n, 1, size/4, size/4), float32 in [0, 1] on the 8-bit grid. UsageError for a
-    name that is not there.
+    pictures: (S, S) or, where the augmentation takes them, (H, W) or (H, W, 3), uint8. augment: a name of
+    AUGMENTATIONS. degradation: one that makes LR from HR; it comes after the augmentation. sharpen: LR is made from the
+    sharpened HR, and HR comes as it is.
+    Returns HR (n, C, size, size) and LR (n, C, size/scale, size/scale), float32 in [0, 1] on the 8-bit grid. UsageError
+    for a name that is not there.
     """
     augmented = augmentation(augment)
     if degradation not in OF_HR:
         raise UsageError(f"{degradation} is no degradation of a crop", expected=", ".join(OF_HR))
-    hr = np.empty((len(samples), 1, size, size), np.uint8)
-    lr = np.empty((len(samples), 1, size // SCALE, size // SCALE), np.uint8)
-    for i, sample in enumerate(samples):
+    hr: list[np.ndarray] = []
+    lr: list[np.ndarray] = []
+    for sample in samples:
         rng = np.random.Generator(np.random.PCG64([seed, step, sample]))
-        hr[i, 0] = augmented(pictures[rng.integers(len(pictures))], rng, size)
-        lr[i, 0] = degrade(degradation, hr=hr[i, 0], stored=hr[i, 0], rng=rng)
-    return unit(hr), unit(lr)
+        hr.append(np.ascontiguousarray(augmented(pictures[int(rng.integers(len(pictures)))], rng, size)))
+        shown = sharpened(hr[-1]) if sharpen else hr[-1]
+        lr.append(degrade(degradation, hr=shown, stored=shown, rng=rng, scale=scale))
+    return unit(channels_first(hr)), unit(channels_first(lr))
+
+
+def channels_first(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """n pictures (H, W) or (H, W, C), all of one shape -> (n, C, H, W)."""
+    stack = np.stack(pictures)
+    return stack[:, None] if stack.ndim == 3 else np.ascontiguousarray(stack.transpose(0, 3, 1, 2))
 
 
 def unit(pixels: np.ndarray) -> np.ndarray:

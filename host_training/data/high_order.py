@@ -1,9 +1,10 @@
-"""Real-ESRGAN's high-order degradation of grey pictures (arXiv 2107.10833): what cameras, scanners and mail do, twice.
+"""Real-ESRGAN's high-order degradation (arXiv 2107.10833): what cameras, scanners and mail do, twice.
 
 Each of two rounds blurs, resizes, adds noise and compresses as JPEG; a sinc filter at the end rings. The numbers are
 those of options/train_realesrnet_x4plus.yml in github.com/xinntao/Real-ESRGAN, and those which its data set class
-holds itself. Two things are left out: noise of its own for each colour, and sharpening of the HR picture, which here
-stays the truth.
+holds itself. Pictures are grey (H, W) or in colour (H, W, 3), RGB. What differs from the published code: JPEG is
+OpenCV's, its quality a whole number; every sample draws for itself, where there a batch shares one size and one order
+of JPEG and sinc and is mixed in a pool afterwards; colour noise needs colour. Sharpening HR first is ``sharpened``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ FIRST = Round(1.0, (0.2, 3.0), (0.2, 0.7, 0.1), (0.15, 1.5), (1.0, 30.0), (0.05,
 SECOND = Round(0.8, (0.2, 1.5), (0.3, 0.4, 0.3), (0.3, 1.2), (1.0, 25.0), (0.05, 2.5))
 
 GAUSSIAN_NOISE_SHARE = 0.5  # of the pictures; the others get Poisson noise
+GREY_NOISE_SHARE = 0.4  # of the pictures in colour; the others' channels get noise of their own
+LUMA = np.array([0.2989, 0.587, 0.114])  # as torchvision's rgb_to_grayscale, which the published code calls
 JPEG_QUALITY = (30, 95)
 KERNEL_SIZES = range(7, 22, 2)  # pixels
 SINC_SHARE, FINAL_SINC_SHARE = 0.1, 0.8
@@ -51,9 +54,12 @@ BELLS = {  # name -> share of the kernels that are no sinc, formula, round or no
 INTERPOLATIONS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
-def high_order(hr: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(H, W) uint8 -> (H/4, W/4) uint8, another one at every call; the same for the same state of ``rng``."""
-    height, width = hr.shape[0] // SCALE, hr.shape[1] // SCALE
+def high_order(hr: np.ndarray, rng: np.random.Generator, *, scale: int = SCALE) -> np.ndarray:
+    """(H, W) or (H, W, 3) uint8 -> the same with H/s and W/s, another one at every call.
+
+    The same for the same state of ``rng``.
+    """
+    height, width = hr.shape[0] // scale, hr.shape[1] // scale
     picture = hr.astype(np.float32) / np.float32(255)
     picture = blurred(picture, FIRST, rng)
     picture = jpeg(noisy(resized(picture, picture.shape, FIRST, rng), FIRST, rng), rng)
@@ -101,7 +107,7 @@ def filtered(picture: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def resized(picture: np.ndarray, shape: tuple[int, ...], stage: Round, rng: np.random.Generator) -> np.ndarray:
-    """To a random multiple of ``shape``, by a random interpolation."""
+    """To a random multiple of height and width, the first two of ``shape``, by a random interpolation."""
     least, most = stage.resize
     factor = (rng.uniform(1.0, most), rng.uniform(least, 1.0), 1.0)[rng.choice(3, p=stage.resize_shares)]
     return interpolated(picture, (max(1, int(shape[0] * factor)), max(1, int(shape[1] * factor))), rng)
@@ -114,12 +120,14 @@ def interpolated(picture: np.ndarray, shape: tuple[int, int], rng: np.random.Gen
 
 
 def noisy(picture: np.ndarray, stage: Round, rng: np.random.Generator) -> np.ndarray:
-    """With Gaussian or Poisson noise, clipped to [0, 1]."""
+    """With Gaussian or Poisson noise, of each channel or of all alike, clipped to [0, 1]."""
+    alike = picture.ndim == 3 and rng.random() < GREY_NOISE_SHARE
+    counted = picture @ LUMA if alike else picture
     if rng.random() < GAUSSIAN_NOISE_SHARE:
-        noise = gaussian_noise(picture.shape, rng.uniform(*stage.noise_sigma), rng)
+        noise = gaussian_noise(counted.shape, rng.uniform(*stage.noise_sigma), rng)
     else:
-        noise = poisson_noise(picture, rng.uniform(*stage.poisson_scale), rng)
-    return np.clip(picture + noise, 0, 1).astype(np.float32)
+        noise = poisson_noise(counted, rng.uniform(*stage.poisson_scale), rng)
+    return np.clip(picture + (noise[..., None] if alike else noise), 0, 1).astype(np.float32)
 
 
 def gaussian_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -139,10 +147,12 @@ def poisson_noise(picture: np.ndarray, scale: float, rng: np.random.Generator) -
 
 
 def jpeg(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Compressed and read again."""
+    """Compressed, colour at half the resolution of luma, and read again."""
     quality = int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1))
-    _, encoded = cv2.imencode(".jpg", to_grey(picture), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)).astype(np.float32) / np.float32(255)
+    swapped = to_grey(picture)[..., ::-1] if picture.ndim == 3 else to_grey(picture)  # OpenCV wants BGR
+    _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(swapped), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    read = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR if picture.ndim == 3 else cv2.IMREAD_GRAYSCALE))
+    return (read[..., ::-1] if picture.ndim == 3 else read).astype(np.float32) / np.float32(255)
 
 
 def to_grey(picture: np.ndarray) -> np.ndarray:

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_sr.artifacts.bundle import Bundle, default_bundle, file_sha256
+import onnx
+
+from edge_sr.artifacts.bundle import Bundle, bundle_folder, file_sha256
+from edge_sr.artifacts.chain import chain_of
+from edge_sr.artifacts.families import FAMILIES
 from edge_sr.backends.base import Backend
 from edge_sr.errors import UsageError
+from edge_sr.models import open_model
+from edge_sr.models.base import SRModel
 from edge_sr.models.latent_diffusion import LatentDiffusion
 from host_training.data.protocol import SCALE
 from host_training.evaluation.pictures import PictureSet
+from host_training.network import Cost, cost_of
 
 FORM = "BUNDLE or BUNDLE@SAMPLER:STEPS, such as bundle@ddim:4"
 MEASURED_ON: Mapping[str, tuple[str, ...]] = {  # degradation of a bundle -> those of the pictures that fit it
     "area": ("area",),
     "cubic": ("cubic", "cubic-from-hr"),
+    "bicubic": ("bicubic",),
+    "bicubic-blur": ("bicubic-blur",),
+    # made for pictures whose history nobody knows, so all are fair
+    "high-order": ("area", "cubic", "cubic-from-hr", "high-order", "bicubic-blur", "bicubic"),
 }
 
 
@@ -41,8 +52,19 @@ class Candidate:
         """Was it trained for LR pictures that were made as these were?"""
         return pictures.degradation in MEASURED_ON[self.degradation]
 
+    @property
+    def draws_noise(self) -> bool:
+        """Whether fidelity and seed change its pictures."""
+        return self.bundle.manifest.diffusion is not None
+
     @contextmanager
-    def open(self, backend: Backend) -> Iterator[LatentDiffusion]:
+    def open(self, backend: Backend) -> Iterator[SRModel]:
+        with open_model(self.bundle, backend, sampler=self.sampler, steps=self.steps) as model:
+            yield model
+
+    @contextmanager
+    def open_parts(self, backend: Backend) -> Iterator[LatentDiffusion]:
+        """The same where it draws noise, so that its networks can be run one by one."""
         with LatentDiffusion(self.bundle, backend, sampler=self.sampler, steps=self.steps) as model:
             yield model
 
@@ -58,14 +80,25 @@ class Candidate:
             "networks_sha256": {role: file_sha256(bundle.path(role)) for role in manifest.networks},
             "degradation": self.degradation,
             **run,
+            **asdict(self._cost()),
         }
+
+    def _cost(self) -> Cost:
+        """Of one tile, every step counted."""
+        runs = {"denoiser": chain_of(self.bundle, sampler=self.sampler, steps=self.steps).steps}
+        roles = FAMILIES[self.bundle.manifest.family].networks
+        costs = {role: cost_of(onnx.load(self.bundle.path(role))) for role in roles}
+        macs = [None if cost.macs is None else cost.macs * runs.get(role, 1) for role, cost in costs.items()]
+        known = [count for count in macs if count is not None]
+        whole = sum(known) if len(known) == len(macs) else None
+        return Cost(sum(cost.parameters for cost in costs.values()), whole)
 
 
 def candidates(words: Sequence[str], backend: Backend) -> list[Candidate]:
     """The bundles named on the command line; the default one where there are none.
 
-    UsageError for a word that is no bundle, for a sampler that it cannot run, and for a bundle that is no one-channel
-    latent diffusion of scale 4; IntegrityError for one that fails its own hashes.
+    UsageError for a word that is no bundle, for a sampler that it cannot run, and for a bundle that is not of one
+    channel and scale 4; IntegrityError for one that fails its own hashes.
     """
     opened = [_candidate(word) for word in words or ("default",)]
     for word, candidate in zip(words or ("default",), opened, strict=True):
@@ -84,13 +117,13 @@ def _candidate(word: str) -> Candidate:
 
 
 def _opened(word: str) -> Bundle:
-    return Bundle.open(default_bundle() if word == "default" else word)
+    return Bundle.open(bundle_folder(word))
 
 
 def _check(candidate: Candidate, word: str, backend: Backend) -> None:
     manifest = candidate.bundle.manifest
-    if manifest.diffusion is None or manifest.scale != SCALE:
-        raise UsageError("this bundle cannot be evaluated", where=word, expected=f"latent diffusion, scale {SCALE}")
+    if manifest.input.channels != 1 or manifest.scale != SCALE:
+        raise UsageError("this bundle cannot be evaluated", where=word, expected=f"one channel, scale {SCALE}")
     try:
         with candidate.open(backend):
             pass

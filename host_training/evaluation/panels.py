@@ -13,6 +13,7 @@ from host_training.data.protocol import SCALE
 from host_training.evaluation.pictures import Sample
 
 COLUMNS = ("LR, pixels repeated", "bicubic", "SR, fidelity 1", "SR, fidelity 0", "HR", "|SR - HR| x 8, fidelity 1")
+WITHOUT_NOISE = ("LR, pixels repeated", "bicubic", "SR", "HR", "|SR - HR| x 8")
 AMPLIFIED = 8
 GAP = 6  # pixels between panels
 LINE = 22  # pixels of a line of text
@@ -21,18 +22,22 @@ SHOWN = 5  # pictures: from the least to the largest gain
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One line of the panel picture. bicubic, model_1, model_0: (H, W) uint8, as the HR of the sample."""
+    """One line of the panel picture. bicubic, model_1, model_0: (H, W) uint8, as the HR of the sample.
+
+    model_0: None where a model draws no noise.
+    """
 
     caption: str
     sample: Sample
     bicubic: np.ndarray
     model_1: np.ndarray
-    model_0: np.ndarray
+    model_0: np.ndarray | None = None
 
     def columns(self) -> list[np.ndarray]:
         nearest = self.sample.lr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
         error = np.minimum(np.abs(self.model_1.astype(np.int16) - self.sample.hr) * AMPLIFIED, 255).astype(np.uint8)
-        return [nearest, self.bicubic, self.model_1, self.model_0, self.sample.hr, error]
+        made = [self.model_1] if self.model_0 is None else [self.model_1, self.model_0]
+        return [nearest, self.bicubic, *made, self.sample.hr, error]
 
 
 def spread_by_gain(gain: np.ndarray, count: int = SHOWN) -> list[int]:
@@ -49,7 +54,8 @@ def worst_by_gain(gain: np.ndarray, count: int = SHOWN) -> list[int]:
 
 def draw(panels: Sequence[Panel]) -> np.ndarray:
     """(H, W) uint8: column titles, then each panel above its caption, then the notice."""
-    titles = [_text(title, panels[0].sample.hr.shape[1]) for title in COLUMNS]
+    columns = WITHOUT_NOISE if panels[0].model_0 is None else COLUMNS
+    titles = [_text(title, panels[0].sample.hr.shape[1]) for title in columns]
     lines = [_beside(titles)]
     for panel in panels:
         pictures = _beside(panel.columns())

@@ -4,8 +4,8 @@
     protocol        one sentence
     conditions      code_version, date, cpu, cores, threads, backend, limit, data_manifest_sha256, baselines_sha256
                     {name: sha256}, lpips_sha256, time {statistic, warm_up, calls, sessions, load_average, what}
-    bundles         {BUNDLE: name, version, sha256, networks_sha256 {role: sha256}, degradation, sampler, steps,
-                    precision, backend}
+    bundles         {BUNDLE: name, version, sha256, networks_sha256 {role: sha256}, degradation, sampler, steps
+                    (null where none runs), precision, backend, parameters, macs (of one tile, null for unknown)}
     bootstrap       over, draws, level, seed
     published       [set, row, seconds, lpips, psnr_db, ssim]: another protocol
     sets            {SET: pictures, patients, split_sha256, listing_sha256, degradation, scales {SIDE: SCALE},
@@ -20,8 +20,9 @@
       spectrum      rings [[low, high]] in cycles a picture, rows {ROW: energy_ratio, low, high (one a ring), radial}
 
 INTERVAL is mean, low, high. METRIC is psnr_db, ssim, haarpsi_med, lpips (where its network was there) or lr_rmse. ROW
-is bicubic, bicubic_projected, regression, regression_sharpened, or BUNDLE/ and model_1, model_0.5, model_0, zeroed,
-shuffled, autoencoder. radial is the energy at each whole frequency from 0 to SIDE / 2, divided by that of HR.
+is bicubic, bicubic_projected, regression, regression_sharpened, or BUNDLE/ and model_1, model_0.5, model_0,
+unprojected, zeroed, shuffled, autoencoder; of a bundle that draws no noise model_1 and unprojected alone. radial is the
+energy at each whole frequency from 0 to SIDE / 2, divided by that of HR.
 """
 
 from __future__ import annotations

@@ -107,5 +107,6 @@ def _with_hr_encoders(
 
 
 def _decoder(bundle: Bundle) -> str:
-    """Latents of one decoder are no other's: its sha256."""
-    return bundle.manifest.networks["decoder"].sha256
+    """Latents of one decoder are no other's: its sha256; "" where there is none."""
+    decoder = bundle.manifest.networks.get("decoder")
+    return "" if decoder is None else decoder.sha256

@@ -33,13 +33,20 @@ OF_EVERY_SET = {
     "regression": "regression net",
     "regression_sharpened": "regression net, rings sharpened",
 }
-OF_EVERY_BUNDLE = {
+OF_FEEDFORWARD = {"model_1": "", "unprojected": "not projected"}
+OF_DIFFUSION = {
     **{key: f"fidelity {fidelity:g}" for key, fidelity in FIDELITIES.items()},
+    "unprojected": "fidelity 1, not projected",
     "zeroed": "latents zeroed",
     "shuffled": "another picture's latents",
     "autoencoder": "autoencoder round trip (ceiling)",
 }
-DIAGNOSTIC = ("zeroed", "shuffled", "autoencoder")  # nobody runs these for their picture, so they have no time
+DIAGNOSTIC = (
+    "unprojected",
+    "zeroed",
+    "shuffled",
+    "autoencoder",
+)  # nobody runs these for their picture: no time
 REGRESSION_TILE = HR_SIDE // SCALE
 
 Produce = Callable[[Sample], np.ndarray]
@@ -90,20 +97,34 @@ def rows_of_set(pictures: PictureSet, regression: Path | None, gains: np.ndarray
 
 
 def rows_of_bundle(candidate: Candidate, pictures: PictureSet) -> list[Row]:
-    """The rows of one bundle, their keys behind its own."""
+    """The rows of one bundle, their keys behind its own; "model_1" is what draws nothing, in any family."""
+    how = diffusion_rows(candidate, pictures) if candidate.draws_noise else feedforward_rows(candidate)
+    if not candidate.fits(pictures):
+        how = dict.fromkeys(how, f"the bundle was trained for degradation {candidate.degradation}")
+    elif candidate.degradation != "area":
+        how["unprojected"] = "the bundle projects nothing"
+    titles = OF_DIFFUSION if candidate.draws_noise else OF_FEEDFORWARD
+    return [
+        _row(f"{candidate.key}/{key}", ", ".join(filter(None, (candidate.key, title))), how[key])
+        for key, title in titles.items()
+    ]
+
+
+def feedforward_rows(candidate: Candidate) -> dict[str, Opening | str]:
+    return {"model_1": model_row(candidate, fidelity=1.0), "unprojected": unprojected_row(candidate)}
+
+
+def diffusion_rows(candidate: Candidate, pictures: PictureSet) -> dict[str, Opening | str]:
     how: dict[str, Opening | str] = {
         **{key: model_row(candidate, fidelity=fidelity) for key, fidelity in FIDELITIES.items()},
+        "unprojected": _decoded(candidate, lambda model, tiles: model.latents(tiles.lr), projected=False),
         "zeroed": _decoded(candidate, lambda model, tiles: _zeros(model, tiles.lr)),
         "shuffled": _decoded(candidate, lambda model, tiles: model.latents(tiles.other_lr)),
         "autoencoder": autoencoder_row(candidate) if candidate.hr_encoder else "its hr_encoder.onnx was not named",
     }
     if len(pictures) == 1:
         how["shuffled"] = "there is no other picture"
-    if not candidate.fits(pictures):
-        how = dict.fromkeys(how, f"the bundle was trained for degradation {candidate.degradation}")
-    return [
-        _row(f"{candidate.key}/{key}", f"{candidate.key}, {title}", how[key]) for key, title in OF_EVERY_BUNDLE.items()
-    ]
+    return how
 
 
 def _row(key: str, title: str, how: Opening | str) -> Row:
@@ -161,19 +182,37 @@ def autoencoder_row(candidate: Candidate) -> Opening:
     return opening
 
 
-def _decoded(candidate: Candidate, latents: Callable[[LatentDiffusion, Tiles], np.ndarray]) -> Opening:
-    """The bundle's decoder on the latents of each tile, (N, C, H, W)."""
+def unprojected_row(candidate: Candidate) -> Opening:
+    """What a feed-forward network puts out itself, clipped."""
 
     @contextmanager
     def opening(backend: Backend) -> Iterator[Produce]:
-        with candidate.open(backend) as model:
-            tile, area = model.tile or REGRESSION_TILE, model.degradation == "area"
+        manifest = candidate.bundle.manifest
+        with backend.open(candidate.bundle.path("generator")) as session:
 
-            def produce(sample: Sample) -> np.ndarray:
-                sr = tiled(lambda t: model.decode(latents(model, t), t.lr), sample, tile=tile, projected=area)
-                return from_unit(sr, 8)
+            def run(tiles: Tiles) -> np.ndarray:
+                return session.run({"lr": tiles.lr})["sr"].clip(0, 1)
 
-            yield produce
+            yield lambda sample: from_unit(tiled(run, sample, tile=manifest.input.tile, projected=False), 8)
+
+    return opening
+
+
+def _decoded(
+    candidate: Candidate, latents: Callable[[LatentDiffusion, Tiles], np.ndarray], *, projected: bool = True
+) -> Opening:
+    """The bundle's decoder on the latents of each tile, (N, C, H, W). projected: where LR is the area mean."""
+
+    @contextmanager
+    def opening(backend: Backend) -> Iterator[Produce]:
+        with candidate.open_parts(backend) as model:
+            tile, area = model.tile or REGRESSION_TILE, projected and model.degradation == "area"
+
+            def run(tiles: Tiles) -> np.ndarray:
+                feeds = {"latents": latents(model, tiles), "lr": tiles.lr}
+                return model.decode(**feeds) if projected else model.run("decoder", feeds, "sr").clip(0, 1)
+
+            yield lambda sample: from_unit(tiled(run, sample, tile=tile, projected=area), 8)
 
     return opening
 

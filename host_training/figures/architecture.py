@@ -14,10 +14,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from edge_sr.artifacts.bundle import Bundle, default_bundle
 from edge_sr.tensors import TensorSpec
-from host_training.figures.network import Cost, Levels, Stage, cost_of, levels_of
 from host_training.figures.parts import Drawing, Part
 from host_training.figures.results import Json
 from host_training.figures.style import BLUE, COLUMN, GREEN, GREY, INK, ORANGE, PAPER, PURPLE, SMALL, bare_axes, canvas
+from host_training.network import Cost, Levels, Stage, cost_of, levels_of
 
 ROLES = {"encoder": ("LR encoder", GREEN), "denoiser": ("Denoiser", BLUE), "decoder": ("Decoder", PURPLE)}
 BOX, STEP = 0.56, 0.98  # inches: a box, and from one to the next
@@ -53,7 +53,7 @@ def overview(key: str, bundle: Bundle, of_bundle: Json) -> Drawing:
     """From LR to SR: what each network takes, gives and costs. of_bundle: its sampler and steps in the record."""
     networks = {role: _network(bundle, role) for role in ROLES}
     steps = int(of_bundle["steps"])
-    boxes = [(title, colour, _cost(networks[role].cost)) for role, (title, colour) in ROLES.items()]
+    boxes = [(title, colour, cost_text(networks[role].cost)) for role, (title, colour) in ROLES.items()]
     boxes[1] = (f"Denoiser, {_times(steps)}", BLUE, boxes[1][2] + (" each" if steps > 1 else ""))
     latents, lr = (networks["decoder"].inputs[name] for name in ("latents", "lr"))
     flows = [_tensor(tensor) for tensor in (lr, networks["encoder"].output, latents, networks["decoder"].output)]
@@ -151,7 +151,7 @@ def _network(bundle: Bundle, role: str) -> Network:
     )
 
 
-def _cost(cost: Cost) -> str:
+def cost_text(cost: Cost) -> str:
     return f"{cost.parameters / 1e6:.3f} M parameters, {_macs(cost.macs)}"
 
 
@@ -167,7 +167,7 @@ def _in_all(networks: Mapping[str, Network], steps: int) -> str:
         None if cost.macs is None else cost.macs * (steps if role == "denoiser" else 1) for role, cost in costs.items()
     ]
     whole = None if None in macs else sum(each for each in macs if each is not None)
-    return f"In all: {_cost(Cost(parameters, whole))}"
+    return f"In all: {cost_text(Cost(parameters, whole))}"
 
 
 def _times(steps: int) -> str:

@@ -58,6 +58,13 @@ def minus(first: str, second: str, titles: Mapping[str, str]) -> str:
     return f"{titles[first]} − {titles[second].removeprefix(f'{bundle}, ') if same else titles[second]}"
 
 
+def _label(bundle: str, fidelity: str, *, alone: bool) -> str:
+    """alone: the bundle draws no noise, so it has no fidelity."""
+    if alone:
+        return bundle
+    return f"{bundle}, fidelity 1" if fidelity == "1" else fidelity
+
+
 def trade_off(of_set: str, scale: Json) -> Part:
     """LPIPS over PSNR: one line a bundle, from fidelity 1 to 0, among the rows without one."""
     at = {
@@ -80,7 +87,7 @@ def trade_off(of_set: str, scale: Json) -> Part:
         points = [(*at[key], fidelity) for row, fidelity in FIDELITIES.items() if (key := f"{bundle}/{row}") in at]
         ax.plot([x for x, _, _ in points], [y for _, y, _ in points], "o-", color=colour, markersize=5)
         lines.append([(x, y) for x, y, _ in points])
-        labels[:0] = [(x, y, f"{bundle}, fidelity 1" if name == "1" else name, colour) for x, y, name in points]
+        labels[:0] = [(x, y, _label(bundle, name, alone=len(points) == 1), colour) for x, y, name in points]
     ax.margins(0.12)
     label_points(ax, [(x, y, text, INK if colour == GREY else colour) for x, y, text, colour in labels], lines=lines)
     words = "; ".join(f"{titles[key]} {psnr:.2f} dB and {lpips:.4f}" for key, (psnr, lpips) in at.items())

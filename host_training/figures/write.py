@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from edge_sr.artifacts.bundle import Bundle
 from edge_sr.image.atomic import write_atomically
@@ -13,7 +14,7 @@ from edge_sr.image.png import write_png
 from host_training.data.protocol import SCALE
 from host_training.evaluation.tables import markdown_tables
 from host_training.figures import style
-from host_training.figures.architecture import bundles_of, denoiser, overview
+from host_training.figures.architecture import bundles_of, cost_text, denoiser, overview
 from host_training.figures.calibration import CLASSES, MEASURES, reliability, spread
 from host_training.figures.markdown import split_at
 from host_training.figures.page import page
@@ -24,6 +25,7 @@ from host_training.figures.scales import by_scale
 from host_training.figures.spectrum import spectrum
 from host_training.figures.training import Training, curves, trainings_in, trainings_of
 from host_training.figures.worst import gains
+from host_training.network import cost_of
 
 PAGE, FOLDER, SHEET = "index.html", "figures", "augmentation"
 SHOWN = ("psnr_db", "haarpsi_med", "ssim", "lpips")
@@ -150,7 +152,10 @@ def models(record: Json, opened: Mapping[str, Bundle]) -> Section:
     chains: list[Part] = []
     nets: dict[str, Part] = {}
     for key, of_bundle in record["bundles"].items():
-        if key in opened:
+        if key in opened and "denoiser" not in opened[key].manifest.networks:
+            network = onnx.load(str(opened[key].path("generator")))
+            chains.append(f"{key} is one network, run once: {cost_text(cost_of(network))}.")
+        elif key in opened:
             chains.append(overview(key, opened[key], of_bundle))
             sha256 = opened[key].manifest.networks["denoiser"].sha256
             nets.setdefault(sha256, denoiser(key, opened[key]))

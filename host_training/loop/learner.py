@@ -34,7 +34,12 @@ class Learner:
         channels_last(self.networks)
         processes.spread(self.networks.state_dict().values())
         self.average = {name: value.detach().clone() for name, value in self.networks.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(self.networks.parameters(), lr=schedule.learning_rate, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(
+            self.networks.parameters(),
+            lr=schedule.learning_rate,
+            betas=(0.9, schedule.beta2),
+            weight_decay=schedule.weight_decay,
+        )
         # float16 has no small numbers: the loss is scaled up, as far as its gradients allow (arXiv 1710.03740)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
@@ -79,14 +84,21 @@ class Learner:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The averaged weights in place of the current ones, in the training's precision, without gradients."""
+        """The averaged weights in place of the current ones, in the training's precision, without gradients.
+
+        In evaluation mode: BatchNorm uses what it has gathered and gathers nothing.
+        """
         current = {name: value.clone() for name, value in self.networks.state_dict().items()}
+        training = [module for module in self.networks.modules() if module.training]
         self.networks.load_state_dict(self.average)
+        self.networks.eval()
         try:
             with torch.no_grad(), autocast(self.device, self.dtype):
                 yield
         finally:
             self.networks.load_state_dict(current)
+            for module in training:
+                module.training = True
 
     def tensors(self) -> dict[str, Tensor]:
         """``weights.*``, ``average.*`` and ``optimiser.*``."""

@@ -24,6 +24,7 @@ def paragraph(folder: Path) -> str:
     entries = {
         "weights.safetensors": "averaged weights of the last step",
         "best.safetensors": best(folder),
+        "opponent.safetensors": "last weights of the discriminator",
         "metrics.jsonl": last_figures(lines),
         "panels": "sample pictures",
         "tensorboard": f"tensorboard --logdir {folder}",

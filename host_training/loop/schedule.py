@@ -32,6 +32,9 @@ class Schedule:
     learning_rate: float
     augment: str = "edge"  # a name of host_training.data.augment.AUGMENTATIONS
     warmup: int = 200  # steps
+    last_rate: float = 0.01  # of the last step, as a share of learning_rate; 1 keeps it
+    weight_decay: float = 1e-4  # of AdamW; 0 makes it Adam
+    beta2: float = 0.999  # of Adam: how long it remembers squared gradients; Real-ESRGAN's is 0.99
     ema: float = 0.999
     clip: float = 1.0  # of the gradient's norm
     seed: int = 0
@@ -55,11 +58,11 @@ class Schedule:
             raise UsageError("no figure to be patient about", where="patience", hint='best = "psnr"')
 
     def rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine to one hundredth."""
+        """Linear warm-up, then a cosine to one hundredth, or to another ``last_rate``."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         progress = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
+        return self.learning_rate * (self.last_rate + (1 - self.last_rate) * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def changes(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:

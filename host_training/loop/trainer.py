@@ -23,6 +23,7 @@ from edge_sr.errors import IntegrityError, UsageError
 from host_training.loop.best import Best, best_of, regular
 from host_training.loop.checkpoints import ANEW, Checkpoints
 from host_training.loop.learner import Learner
+from host_training.loop.players import OPPONENT, Players
 from host_training.loop.precision import autocast
 from host_training.loop.processes import Processes
 from host_training.loop.record import Record
@@ -41,7 +42,7 @@ class Trainer:
 
     Writes into ``folder``: metrics.jsonl, the record; checkpoints/, from which the same call goes on where it stopped;
     panels/ and tensorboard/; best.safetensors, the averaged weights at the best validation; and at the end
-    weights.safetensors, the averaged weights.
+    weights.safetensors, the averaged weights, and opponent.safetensors, the last ones, where there is an opponent.
 
     The loss is a mean over samples: then it does not matter in how many parts, or by how many processes, a batch is
     computed. ``loss_of`` is called once a part, and ``samples`` says which samples are meant.
@@ -49,17 +50,26 @@ class Trainer:
     origin: what the networks start from, e.g. the hash of another training's weights; a checkpoint that started from
     something else is refused.
 
+    opponent: networks that learn against the others, such as a discriminator, with an optimiser of their own; what
+    they minimise is ``run``'s ``opponent_loss``.
+
     Raises UsageError where the batch cannot be shared evenly, and for fp16 on a CPU.
     """
 
     def __init__(
-        self, folder: Path, networks: Mapping[str, nn.Module], schedule: Schedule, *, origin: str = ""
+        self,
+        folder: Path,
+        networks: Mapping[str, nn.Module],
+        schedule: Schedule,
+        *,
+        origin: str = "",
+        opponent: Mapping[str, nn.Module] | None = None,
     ) -> None:
         self.folder, self.schedule, self.origin = folder, schedule, origin
         self.processes = Processes.joined()
         self.processes.share(schedule.batch, parts=schedule.accumulate)  # refused before anything is read
         self.device = self.processes.device
-        self.learner = Learner(networks, schedule, self.processes)
+        self.players = Players(networks, opponent, schedule, self.processes)
         self.checkpoints = Checkpoints(folder / "checkpoints", schedule.keep)
         self.record = Record(folder)
         self.step, self.part, self.seconds, self.stopped = 0, 0, 0.0, False
@@ -69,6 +79,11 @@ class Trainer:
     def finished(self) -> bool:
         """At the last step, or out of patience."""
         return self.stopped or self.step >= self.schedule.steps
+
+    @property
+    def learner(self) -> Learner:
+        """Of ``networks``."""
+        return self.players.learner
 
     @property
     def networks(self) -> nn.ModuleDict:
@@ -101,11 +116,18 @@ class Trainer:
         return self.processes.main_first()
 
     def run(
-        self, loss_of: LossOf, *, validate: Validate, panels: Panels | None = None, until: int | None = None
+        self,
+        loss_of: LossOf,
+        *,
+        validate: Validate,
+        panels: Panels | None = None,
+        until: int | None = None,
+        opponent_loss: LossOf | None = None,
     ) -> None:
         """Train to ``schedule.steps`` (or stop early at ``until``), checkpointing and validating on the way.
 
-        validate, panels: called in the main process, with the averaged weights in place.
+        validate, panels: called in the main process, with the averaged weights in place. opponent_loss: called once a
+        part like ``loss_of``, after the networks' update of the same step; an opponent has one.
 
         Raises UsageError where the loss stops being a number (the checkpoint before it stays), and where validation has
         no figure named ``schedule.best``; IntegrityError for a checkpoint that this training cannot go on from.
@@ -116,7 +138,7 @@ class Trainer:
             self.catch_up(validate, panels)
             start = time.monotonic() - self.seconds
             while self.step < last and not self.stopped:
-                figures = self.one_step(loss_of)
+                figures = self.one_step(loss_of, opponent_loss)
                 bar.update()
                 self.seconds = time.monotonic() - start
                 if self.step % self.schedule.log_every == 0:
@@ -127,6 +149,8 @@ class Trainer:
         with self.main_first():  # who comes next reads these weights
             if self.processes.main:
                 write_tensors(self.folder / "weights.safetensors", self.average)
+                if self.players.opponent is not None:
+                    write_tensors(self.folder / f"{OPPONENT}.safetensors", self.players.opponent.average)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -151,24 +175,33 @@ class Trainer:
             disable=not self.processes.main,
         )
 
-    def one_step(self, loss_of: LossOf) -> dict[str, float]:
-        """One update of the weights; the loss before it and its figures, means over this process's parts."""
+    def one_step(self, loss_of: LossOf, opponent_loss: LossOf | None = None) -> dict[str, float]:
+        """One update of the weights, and one of the opponent's; the losses before them and their figures."""
+        figures = self.one_update(self.learner, loss_of)
+        if self.players.opponent is not None and opponent_loss is not None:
+            theirs = self.one_update(self.players.opponent, opponent_loss)
+            figures |= {f"{OPPONENT}_{name}": value for name, value in theirs.items()}
+        self.step += 1
+        return figures
+
+    def one_update(self, learner: Learner, loss_of: LossOf) -> dict[str, float]:
+        """One update of a learner's weights; the loss before it and its figures, means over this process's parts."""
         parts = []
-        for part in range(self.schedule.accumulate):
-            self.part = part
-            with autocast(self.device, self.learner.dtype):
-                loss, figures = loss_of(self.step)
-            self.learner.backward(loss)
-            parts.append({"loss": float(loss.detach()), **figures})
+        with self.players.turn_of(learner):
+            for part in range(self.schedule.accumulate):
+                self.part = part
+                with autocast(self.device, learner.dtype):
+                    loss, figures = loss_of(self.step)
+                learner.backward(loss)
+                parts.append({"loss": float(loss.detach()), **figures})
         self.part = 0
-        norm = self.learner.settle_gradient()
-        if not math.isfinite(norm) and not self.learner.overflow_is_normal:
+        norm = learner.settle_gradient()
+        if not math.isfinite(norm) and not learner.overflow_is_normal:
             # one such step and every weight is lost, the averaged ones too
             raise UsageError(
                 f"the gradient of step {self.step} is not finite", where=self.folder, hint="a lower learning_rate"
             )
-        self.learner.update(self.step)
-        self.step += 1
+        learner.update(self.step)
         return {name: sum(part[name] for part in parts) / len(parts) for name in parts[0]} | {"gradient_norm": norm}
 
     def log_means(self, figures: Mapping[str, float]) -> float:
@@ -222,7 +255,7 @@ class Trainer:
     def save(self) -> None:
         """A checkpoint of the main process: everything that resuming needs."""
         if self.processes.main:
-            self.checkpoints.write(self.step, self.learner.tensors(), self.metadata())
+            self.checkpoints.write(self.step, self.players.tensors(), self.metadata())
 
     def metadata(self) -> dict[str, str]:
         """What a checkpoint says of itself."""
@@ -231,7 +264,7 @@ class Trainer:
             "seconds": f"{self.seconds:.1f}",
             "schedule": json.dumps(asdict(self.schedule)),
             "origin": self.origin,
-            "loss_scale": self.learner.loss_scale(),
+            **self.players.loss_scales(),
         }
 
     def resume(self) -> None:
@@ -246,7 +279,7 @@ class Trainer:
         path, metadata, tensors = found
         self.refuse_others(path, metadata)
         try:
-            self.learner.restore(tensors, metadata["loss_scale"])
+            self.players.restore(tensors, metadata)
         except RuntimeError as fault:
             raise IntegrityError("this checkpoint holds other networks", where=path, hint=ANEW) from fault
         self.step, self.seconds = int(metadata["step"]), float(metadata["seconds"])

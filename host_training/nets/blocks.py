@@ -32,10 +32,10 @@ class ResBlock(nn.Module):
         return F.relu(x + self.conv2(F.relu(self.conv1(x))))
 
 
-def bicubic_kernel(a: float = -0.75) -> Tensor:
-    """The 16 phases of four-times bicubic interpolation as one 5x5 convolution: (16, 1, 5, 5).
+def bicubic_kernel(a: float = -0.75, *, channels: int = 1, scale: int = SCALE) -> Tensor:
+    """The phases of bicubic interpolation as one 5x5 convolution in as many groups as channels: (C * s * s, 1, 5, 5).
 
-    Keys' kernel (IEEE ASSP 29(6), 1981) with OpenCV's a = -0.75; phase (i, j) of the 4x4 block is channel 4*i + j.
+    Keys' kernel (IEEE ASSP 29(6), 1981) with OpenCV's a = -0.75; phase (i, j) of a channel's block is s*i + j.
     """
 
     def keys(x: float) -> float:
@@ -44,28 +44,30 @@ def bicubic_kernel(a: float = -0.75) -> Tensor:
             return (a + 2) * x**3 - (a + 3) * x**2 + 1
         return a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a if x < 2 else 0.0
 
-    phases = torch.tensor([[keys(tap - ((i + 0.5) / SCALE - 0.5)) for tap in range(-2, 3)] for i in range(SCALE)])
-    return torch.einsum("iy,jx->ijyx", phases, phases).reshape(SCALE**2, 1, 5, 5)
+    phases = torch.tensor([[keys(tap - ((i + 0.5) / scale - 0.5)) for tap in range(-2, 3)] for i in range(scale)])
+    return torch.einsum("iy,jx->ijyx", phases, phases).reshape(scale**2, 1, 5, 5).repeat(channels, 1, 1, 1)
 
 
 class BicubicPhases(nn.Module):
-    """Bicubic interpolation before the pixel shuffle: (N, 1, h, w) -> (N, 16, h, w), always in float32."""
+    """Bicubic interpolation before the pixel shuffle: (N, C, h, w) -> (N, C * s * s, h, w), always in float32."""
 
     kernel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1, scale: int = SCALE) -> None:
         super().__init__()
-        self.register_buffer("kernel", bicubic_kernel(), persistent=False)
+        self.channels = channels
+        self.register_buffer("kernel", bicubic_kernel(channels=channels, scale=scale), persistent=False)
 
     def forward(self, lr: Tensor) -> Tensor:
         with torch.autocast(lr.device.type, enabled=False):
-            return F.conv2d(F.pad(lr.float(), (2, 2, 2, 2), mode="replicate"), self.kernel)
+            lr = F.pad(lr.float(), (2, 2, 2, 2), mode="replicate")
+            return F.conv2d(lr, self.kernel, groups=self.channels)
 
 
-def project(sr: Tensor, lr: Tensor) -> Tensor:
-    """The first round of ``edge_sr.image.consistency.project``, differentiable: (N, 1, 4h, 4w), (N, 1, h, w) -> sr.
+def project(sr: Tensor, lr: Tensor, *, scale: int = SCALE) -> Tensor:
+    """The first round of ``edge_sr.image.consistency.project``, differentiable: (N, C, s*h, s*w), (N, C, h, w) -> sr.
 
     The later rounds mend what clipping undid at a few pixels; training does not need them.
     """
-    residual = lr - F.avg_pool2d(sr, SCALE)
-    return (sr + F.interpolate(residual, scale_factor=SCALE, mode="nearest")).clamp(0, 1)
+    residual = lr - F.avg_pool2d(sr, scale)
+    return (sr + F.interpolate(residual, scale_factor=scale, mode="nearest")).clamp(0, 1)

@@ -77,7 +77,8 @@ from host_training.prepare.plan import Plan, parse_shares
     type=click.Choice(list(DEGRADATIONS)),
     default="area",
     show_default=True,
-    help="How LR is made: 4x4 mean; INTER_CUBIC from the original, as published, or from HR; Real-ESRGAN's.",
+    help="How LR is made: 4x4 mean; INTER_CUBIC from the original, as published, or from HR; Real-ESRGAN's; "
+    "INTER_CUBIC and a blur; MATLAB's bicubic.",
 )
 @click.option(
     "--side",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_sr.errors import UsageError
 from edge_sr.image.phantom import chest_phantom
-from host_training.data.augment import AUGMENTATIONS, augmentation, edge, paper, proposal
+from host_training.data.augment import AUGMENTATIONS, augmentation, edge, paper, proposal, turns
 from host_training.data.protocol import lr_of
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -116,6 +116,25 @@ def angle_of(ramp: np.ndarray) -> float:
     """How far a ramp is turned from the horizontal, degrees; its middle, which the mirrored corners do not reach."""
     down, across = (np.abs(slope.mean()) for slope in np.gradient(ramp[32:-32, 32:-32].astype(float)))
     return float(np.degrees(np.arctan2(down, across)))
+
+
+def test_turns_shows_all_eight_ways_round() -> None:
+    picture = np.arange(36, dtype=np.uint8).reshape(6, 6)
+    ways = {np.rot90(way, quarter).tobytes() for way in (picture, picture[:, ::-1]) for quarter in range(4)}
+    shown = [turns(picture, rng(seed), 6).tobytes() for seed in range(400)]
+    assert set(shown) == ways
+    # as it is: no flip and no turn, or both flips and a half turn: 1/8 + 1/8 * 1/3
+    assert np.mean([way == picture.tobytes() for way in shown]) == pytest.approx(1 / 6, abs=0.06)
+
+
+def test_turns_takes_patches_from_everywhere_in_any_picture() -> None:
+    y, x = np.mgrid[:50, :90].astype(np.uint8)
+    colour = np.stack([y, x, 255 - x], -1)
+    patches = [turns(colour, rng(seed), 20) for seed in range(300)]
+    assert all(patch.shape == (20, 20, 3) for patch in patches)
+    assert all(np.ptp(patch[..., 0]) == 19 and (patch[..., 1] + patch[..., 2] == 255).all() for patch in patches)
+    assert min(patch[..., 1].min() for patch in patches) <= 2 and max(patch[..., 1].max() for patch in patches) >= 87
+    assert min(patch[..., 0].min() for patch in patches) <= 1 and max(patch[..., 0].max() for patch in patches) >= 48
 
 
 def test_an_unknown_augmentation() -> None:

@@ -51,6 +51,17 @@ def test_a_sample_depends_on_seed_step_and_its_number_alone(
         np.testing.assert_array_equal(once[2], again[0])
 
 
+@pytest.mark.parametrize("scale", [2, 4])
+def test_pictures_in_colour_of_any_shape(scale: int) -> None:
+    colour = [np.random.default_rng(side).integers(0, 256, (side, 100, 3), np.uint8) for side in (60, 90)]
+    drawn = {"size": 32, "augment": "turns", "scale": scale}
+    hr, lr = crop_batch(colour, seed=0, step=0, samples=range(3), **drawn)
+    assert hr.shape == (3, 3, 32, 32) and lr.shape == (3, 3, 32 // scale, 32 // scale)
+    assert hr.flags.c_contiguous and lr.flags.c_contiguous
+    mean = levels(hr).reshape(3, 3, 32 // scale, scale, 32 // scale, scale).mean((3, 5))
+    np.testing.assert_array_equal(levels(lr), np.rint(mean))
+
+
 @pytest.mark.parametrize(("seed", "step"), [(3, 8), (4, 7), (7, 3)])
 def test_another_seed_or_step_is_another_batch(seed: int, step: int) -> None:
     one, other = (

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from edge_sr.errors import UsageError
 from edge_sr.image.phantom import chest_phantom
 from host_training.data import blur_kernels, high_order
-from host_training.data.degradations import DEGRADATIONS, OF_HR, degrade, hr_for
+from host_training.data.degradations import BLUR_SIGMA, BLUR_SIZE, DEGRADATIONS, OF_HR, degrade, hr_for
 from host_training.data.protocol import lr_of
+from host_training.data.sharpened import sharpened
 
 STORED = chest_phantom(512)
 HR = hr_for("area", STORED)
+COLOUR = np.stack([HR, HR // 2, 255 - HR], -1)
 SEEDS = st.integers(0, 2**32 - 1)
 ROUNDS = [high_order.FIRST, high_order.SECOND]
 
@@ -62,6 +64,78 @@ def test_lr_is_a_quarter_and_the_same_for_the_same_seed(name: str, side: int, se
     assert lr.shape == (side, side) and lr.dtype == np.uint8
     np.random.seed(0)
     np.testing.assert_array_equal(degrade(name, hr=hr, stored=hr, rng=rng(seed)), lr)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("name", OF_HR)
+def test_colour_and_other_scales(name: str, scale: int) -> None:
+    lr = degrade(name, hr=COLOUR, stored=COLOUR, rng=rng(), scale=scale)
+    assert lr.shape == (256 // scale, 256 // scale, 3) and lr.dtype == np.uint8
+    np.testing.assert_allclose(lr.mean((0, 1)), COLOUR.mean((0, 1)), atol=6)  # no colour changes places
+
+
+@pytest.mark.parametrize("name", [name for name in OF_HR if name != "high-order"])
+def test_each_colour_is_degraded_as_grey_is(name: str) -> None:
+    lr = degrade(name, hr=COLOUR, stored=COLOUR, rng=rng())
+    for channel in range(3):
+        grey = COLOUR[..., channel].copy()
+        np.testing.assert_array_equal(lr[..., channel], degrade(name, hr=grey, stored=grey, rng=rng()))
+
+
+def test_bicubic_blur_is_a_blurred_cubic() -> None:
+    point = np.zeros((256, 256), np.uint8)
+    point[128:132, 128:132] = 255
+    sharp, blurred = (degrade(name, hr=point, stored=point, rng=rng()) for name in ("cubic-from-hr", "bicubic-blur"))
+    assert blurred.sum() == pytest.approx(sharp.sum(), rel=0.05)
+    assert blurred.max() == pytest.approx(
+        sharp.max() * cv2.getGaussianKernel(BLUR_SIZE, BLUR_SIGMA).max() ** 2, rel=0.1
+    )
+
+
+def test_noise_in_colour_is_of_each_channel_or_of_all_alike() -> None:
+    flat, alike = np.full((64, 64, 3), 0.5, np.float32), []
+    for seed in range(300):
+        noise = high_order.noisy(flat, high_order.FIRST, rng(seed)) - flat
+        alike.append(bool((noise == noise[..., :1]).all()))
+    assert np.mean(alike) == pytest.approx(high_order.GREY_NOISE_SHARE, abs=0.09)
+
+
+def test_the_noise_of_all_channels_alike_counts_the_photons_of_their_luma() -> None:
+    steps = np.rint(np.linspace(0, 255, 64)) / 255
+    picture = np.stack([steps, steps * 0, steps], -1)[:, None].repeat(64, 1).astype(np.float32)
+    luma = (picture @ high_order.LUMA).astype(np.float32)
+    for seed in range(40):
+        noise = high_order.noisy(picture, high_order.FIRST, rng(seed))[..., 1]
+        drawn = rng(seed)
+        if drawn.random() < high_order.GREY_NOISE_SHARE and drawn.random() >= high_order.GAUSSIAN_NOISE_SHARE:
+            expected = high_order.poisson_noise(luma, drawn.uniform(*high_order.FIRST.poisson_scale), drawn)
+            np.testing.assert_allclose(noise, np.clip(expected, 0, 1), atol=1e-6)
+            return
+    pytest.fail("no such draw")
+
+
+def test_sharpening_steepens_edges_and_leaves_the_rest() -> None:
+    edge = np.full((128, 128), 60, np.uint8)
+    edge[:, 64:] = 160
+    steep = sharpened(edge)
+    assert steep[64, 63] < 60 and steep[64, 64] > 160
+    np.testing.assert_array_equal(steep[:, :20], edge[:, :20])  # further than the mask reaches
+    faint = np.where(edge == 160, 66, 60).astype(np.uint8)  # below the threshold
+    np.testing.assert_array_equal(sharpened(faint), faint)
+
+
+def test_sharpening_is_the_published_formula() -> None:
+    """USMSharp of Real-ESRGAN's code: radius 50, sigma 0, weight 0.5, threshold 10."""
+    kernel = cv2.getGaussianKernel(51, 0)
+    plain = COLOUR.astype(np.float64) / 255
+
+    def blurred(picture: np.ndarray) -> np.ndarray:
+        return cv2.filter2D(picture, -1, kernel @ kernel.T, borderType=cv2.BORDER_REFLECT_101)
+
+    residual = plain - blurred(plain)
+    soft = blurred((np.abs(residual) * 255 > 10).astype(np.float64))
+    expected = soft * np.clip(plain + 0.5 * residual, 0, 1) + (1 - soft) * plain
+    np.testing.assert_allclose(sharpened(COLOUR), expected * 255, atol=0.51)
 
 
 def test_only_high_order_draws() -> None:

@@ -20,13 +20,13 @@ from host_training.evaluation.fitting import sharpening_gains
 from host_training.evaluation.measure import evaluate, sides_of
 from host_training.evaluation.pictures import read_set
 from host_training.evaluation.request import request
-from host_training.evaluation.rows import OF_EVERY_BUNDLE, OF_EVERY_SET
+from host_training.evaluation.rows import OF_DIFFUSION, OF_EVERY_SET
 from host_training.evaluation.tables import markdown_tables
 from host_training.prepare.command import prepare
 from tests.host_training.evaluation.toy_data import HR_ENCODER, LPIPS, REGRESSION, write_onnx, write_toy_data
 from tests.tiny_bundle import write_networks
 
-ROWS = [*OF_EVERY_SET, *(f"tiny/{key}" for key in OF_EVERY_BUNDLE)]
+ROWS = [*OF_EVERY_SET, *(f"tiny/{key}" for key in OF_DIFFUSION)]
 
 
 @pytest.fixture(autouse=True, scope="module")

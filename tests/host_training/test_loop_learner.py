@@ -63,6 +63,11 @@ def test_draws_depend_on_seed_step_and_stream_alone(tmp_path: Path) -> None:
     assert not any(torch.equal(draws[0], other) for other in draws[2:])
 
 
+def test_the_optimiser_is_as_the_schedule_says() -> None:
+    learner = Learner({"net": nn.Linear(1, 1)}, schedule(beta2=0.99, weight_decay=0.0), Processes(CPU))
+    assert learner.optimiser.defaults["betas"] == (0.9, 0.99) and learner.optimiser.defaults["weight_decay"] == 0
+
+
 @pytest.mark.parametrize(("steps", "share"), [(0, 0.9), (1000, 0.5)])
 def test_the_average_forgets_its_start_sooner(steps: int, share: float) -> None:
     learner = Learner({"net": nn.Linear(1, 1, bias=False)}, schedule(ema=0.5), Processes(CPU))

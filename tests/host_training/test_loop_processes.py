@@ -29,7 +29,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # --multi_gpu is what starts several processes; they find no GPU and join over gloo
     launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command = [sys.executable, "-m", *launch, "-m", "tests.host_training.toy_training", "--until", "10", str(folder)]
+    command = [sys.executable, "-m", *launch, "-m", "tests.host_training.toy_training"]
+    command += ["--rival", "--until", "10", str(folder)]
     changes = [f"{name}={value}" for name, value in {**PLAN, "accumulate": 2}.items()]
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*command, *changes], cwd=ROOT, env=env, capture_output=True, text=True)
@@ -41,7 +42,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same training by one process, which computes each batch whole."""
     folder = tmp_path_factory.mktemp("one")
-    trained(folder, plan=schedule(**PLAN), until=10)
+    trained(folder, plan=schedule(**PLAN), until=10, rival=True)
     return folder
 
 
@@ -55,9 +56,9 @@ def curve(folder: Path, name: str) -> list[float]:
     return [line[name] for line in lines if name in line]
 
 
-def furthest(one: Path, other: Path) -> float:
+def furthest(one: Path, other: Path, file: str = "weights") -> float:
     """The largest difference of two weights."""
-    ours, theirs = (load_file(folder / "weights.safetensors") for folder in (one, other))
+    ours, theirs = (load_file(folder / f"{file}.safetensors") for folder in (one, other))
     assert ours.keys() == theirs.keys()
     return max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
 
@@ -72,13 +73,18 @@ def test_two_processes_have_the_weights_of_one(one: Path, two: Path) -> None:
     assert furthest(one, two) < 1e-5
 
 
+def test_two_processes_have_the_opponent_of_one(one: Path, two: Path) -> None:
+    assert furthest(one, two, "opponent") < 1e-5
+    assert curve(two, "opponent_loss") == pytest.approx(curve(one, "opponent_loss"), abs=1e-4)
+
+
 def test_one_process_goes_on_where_two_stopped(one: Path, two: Path, tmp_path: Path) -> None:
     for folder in (one, two):
         (tmp_path / folder.name).mkdir()
         for path in folder.glob("checkpoints/*"):
             (tmp_path / folder.name / "checkpoints").mkdir()
             (tmp_path / folder.name / "checkpoints" / path.name).write_bytes(path.read_bytes())
-        trained(tmp_path / folder.name, plan=schedule(**PLAN, accumulate=2 if folder is two else 1))
+        trained(tmp_path / folder.name, plan=schedule(**PLAN, accumulate=2 if folder is two else 1), rival=True)
     assert 0 < furthest(tmp_path / one.name, tmp_path / two.name) < 1e-5
 
 

@@ -116,8 +116,9 @@ def test_tensorboard_shows_the_panels(tmp_path: Path) -> None:
     assert [(image.step, image.width, image.height) for image in events.Images("panels")] == [(3, 30, 20)]
 
 
-def test_a_page_of_panels_holds_the_pictures(tmp_path: Path) -> None:
-    lr, hr = torch.rand(6, 1, 64, 64), torch.rand(6, 1, 256, 256)
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_page_of_panels_holds_the_pictures(scale: int) -> None:
+    lr, hr = torch.rand(6, 1, 256 // scale, 256 // scale), torch.rand(6, 1, 256, 256)
     page = panels_of(lr, hr * 3 - 1, hr, title="step 1")
     assert page.dtype == np.uint8 and page.ndim == 2
     truth = np.rint(hr[0, 0].numpy() * 255).astype(np.uint8)

@@ -23,6 +23,13 @@ def test_the_rate_warms_up_and_falls_as_a_cosine() -> None:
     assert rates[100:] == sorted(rates[100:], reverse=True)
 
 
+def test_the_rate_may_stay_or_end_elsewhere() -> None:
+    constant = Schedule(steps=1000, batch=1, crop=32, learning_rate=0.5, warmup=0, last_rate=1.0)
+    assert {constant.rate(step) for step in range(1001)} == {0.5}
+    halved = Schedule(steps=1000, batch=1, crop=32, learning_rate=1.0, warmup=0, last_rate=0.5)
+    assert [halved.rate(step) for step in (0, 500, 1000)] == pytest.approx([1, 0.75, 0.5])
+
+
 TRAININGS = [path for path in sorted(CONFIGS.glob("*.toml")) if path.stem != "random-weights"]  # which trains nothing
 
 

@@ -15,7 +15,14 @@ from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.errors import EnvironmentFault
 from edge_sr.image import quality
 from edge_sr.image.phantom import chest_phantom
-from host_training.losses import Lpips, energy_score, haarpsi_distance, picture_distance, window_distance
+from host_training.losses import (
+    Lpips,
+    adversarial_loss,
+    energy_score,
+    haarpsi_distance,
+    picture_distance,
+    window_distance,
+)
 
 
 def pair(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,6 +113,18 @@ def test_lpips_trains_the_pictures_and_not_itself(folder: Path) -> None:
     assert not any(value.requires_grad for value in lpips.parameters())
 
 
+def test_lpips_is_for_colour_too(folder: Path) -> None:
+    with OnnxRuntime(threads=1).open(folder / "lpips_squeeze_v0.1.onnx") as session:
+        generator = torch.Generator().manual_seed(0)
+        sr, hr = torch.rand((2, 1, 3, 64, 64), generator=generator)
+        pictures = (255 * x[0].permute(1, 2, 0).numpy() for x in (sr, hr))
+        expected = quality.lpips(session, *pictures)
+    lpips = Lpips(folder / "lpips_squeeze_v0.1.safetensors")
+    assert lpips(sr, hr).item() == pytest.approx(expected, abs=1e-5)
+    grey = torch.rand((2, 1, 1, 64, 64), generator=generator)
+    torch.testing.assert_close(lpips(*grey), lpips(*grey.expand(-1, -1, 3, -1, -1)))
+
+
 @pytest.mark.parametrize("spread", [0.0, 0.5, 1.0])
 def test_the_lpips_score_is_the_energy_score_with_lpips(folder: Path, spread: float) -> None:
     lpips = Lpips(folder / "lpips_squeeze_v0.1.safetensors")
@@ -130,3 +149,24 @@ def test_the_haarpsi_distance_has_a_finite_gradient_everywhere() -> None:
         sr = sr.clone().requires_grad_()
         haarpsi_distance(sr, hr).backward()
         assert sr.grad is not None and bool(sr.grad.isfinite().all())
+
+
+def test_the_adversarial_loss_is_the_cross_entropy_of_the_verdict() -> None:
+    logits = torch.tensor([[[[2.0, -1.0]]]])
+    real = torch.sigmoid(logits)
+    torch.testing.assert_close(adversarial_loss(logits, real=True), -real.log().mean())
+    torch.testing.assert_close(adversarial_loss(logits, real=False), -(1 - real).log().mean())
+
+
+def test_the_adversarial_loss_is_finite_however_sure_the_verdict() -> None:
+    logits = torch.tensor([[[[200.0, -200.0]]]], dtype=torch.bfloat16)
+    for real in (True, False):
+        loss = adversarial_loss(logits, real=real)
+        assert loss.dtype is torch.float32 and loss.item() == pytest.approx(100.0)
+
+
+def test_the_haarpsi_distance_is_computed_in_float32_whatever_the_training() -> None:
+    sr, hr = pair()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = haarpsi_distance(sr, hr)
+    assert torch.equal(inside, haarpsi_distance(sr, hr))

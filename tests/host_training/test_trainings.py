@@ -26,7 +26,7 @@ AUTOENCODER = "[hr_encoder]\nwidth = 8\n[decoder]\nwidth = 8\ndepth = 1\n"
 LOSS = "[loss]\nsquared = 20.0\nlatent_noise = 0.15\n"
 CONFIGS = {
     "autoencoder": f"[schedule]\n{PLAN}crop = 64\n{LOSS}lpips = 0.02\n{AUTOENCODER}",
-    "feedforward": f"[schedule]\n{PLAN}crop = 64\n{LOSS}[generator]\nwidth = 8\ndepth = 1\n",
+    "feedforward": f"[schedule]\n{PLAN}crop = 64\n[loss]\nsquared = 20.0\n[generator]\nwidth = 8\ndepth = 1\n",
     "diffusion": f"[latent]\n{PLAN}crop = 256\n[distil]\n{PLAN}crop = 128\n[joint]\n{PLAN}crop = 32\n"
     f"{LOSS}lpips_at_0 = 0.05\nlpips_at_1 = 0.002\nlatent = 0.002\nanchor = 0.3\n"
     "haarpsi_at_0 = 0.0\nhaarpsi_at_1 = 0.05\n"

@@ -13,12 +13,13 @@ from edge_sr.image.consistency import lr_rmse
 from edge_sr.image.phantom import chest_phantom
 from edge_sr.image.radiograph import Radiograph, from_unit, to_unit
 from edge_sr.models.bicubic import Bicubic
+from edge_sr.models.feedforward import FeedForward
 from edge_sr.models.latent_diffusion import LatentDiffusion
 from edge_sr.pipeline import upscale
 from host_training.evaluation.candidates import Candidate
 from host_training.evaluation.pictures import PictureSet, Sample, area_pair
 from host_training.evaluation.rows import (
-    OF_EVERY_BUNDLE,
+    OF_DIFFUSION,
     OF_EVERY_SET,
     Row,
     regressed,
@@ -59,7 +60,7 @@ def made(row: Row, sample: Sample) -> np.ndarray:
 
 
 def test_every_row_has_its_key_in_the_order_of_the_table(rows: dict[str, Row]) -> None:
-    assert list(rows) == [*OF_EVERY_SET, *(f"tiny/{key}" for key in OF_EVERY_BUNDLE)]
+    assert list(rows) == [*OF_EVERY_SET, *(f"tiny/{key}" for key in OF_DIFFUSION)]
 
 
 @pytest.mark.parametrize("side", [256, 384])
@@ -68,7 +69,8 @@ def test_every_row_gives_a_picture_of_hrs_size_and_keeps_lr(rows: dict[str, Row]
     for key, row in rows.items():
         sr = made(row, sample)
         assert (sr.shape, sr.dtype) == ((side, side), np.uint8), key
-        assert key == "bicubic" or lr_rmse(sr, sample.lr) < 0.15, key
+        free = key in ("bicubic", "tiny/unprojected")
+        assert free or lr_rmse(sr, sample.lr) < 0.15, key
 
 
 @pytest.mark.parametrize("side", [256, 384])
@@ -162,8 +164,23 @@ def test_what_the_sharpening_is_fitted_on_is_not_rounded(regression: Path, rows:
     np.testing.assert_array_equal(from_unit(sr, 8), made(rows["regression"], sample))
 
 
+def test_what_draws_no_noise_has_two_rows(generator: Bundle) -> None:
+    sample = SET.sample(0, 256)
+    rows = {row.key: row for row in rows_of_bundle(Candidate("net", generator), SET)}
+    assert {key: row.title for key, row in rows.items()} == {
+        "net/model_1": "net",
+        "net/unprojected": "net, not projected",
+    }
+    with FeedForward(generator, BACKEND) as model:
+        expected = upscaled(model, sample.lr, fidelity=1.0, seed=0)
+        raw = model.run("generator", {"lr": to_unit(sample.lr)}, "sr")
+    np.testing.assert_array_equal(made(rows["net/model_1"], sample), expected)
+    np.testing.assert_array_equal(made(rows["net/unprojected"], sample), from_unit(raw.clip(0, 1), 8))
+
+
 def test_nobody_waits_for_a_diagnostic_row(rows: dict[str, Row]) -> None:
-    assert [row.key for row in rows.values() if not row.timed] == ["tiny/zeroed", "tiny/shuffled", "tiny/autoencoder"]
+    untimed = [row.key.removeprefix("tiny/") for row in rows.values() if not row.timed]
+    assert untimed == ["unprojected", "zeroed", "shuffled", "autoencoder"]
 
 
 def test_the_picture_of_bicubic_needs_no_rounding_of_its_own() -> None:

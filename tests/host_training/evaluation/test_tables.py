@@ -13,7 +13,7 @@ from edge_sr.artifacts.bundle import Bundle
 from host_training.evaluation.pictures import PictureSet
 from host_training.evaluation.published import PUBLISHED
 from host_training.evaluation.record import condensed
-from host_training.evaluation.rows import OF_EVERY_BUNDLE, OF_EVERY_SET, Row
+from host_training.evaluation.rows import OF_DIFFUSION, OF_EVERY_SET, Row
 from host_training.evaluation.scores import Scores
 from host_training.evaluation.summary import Measured, across_scales, compared, per_image_lines, summarise
 from host_training.evaluation.tables import headline_tables, markdown_tables, per_image_csv
@@ -39,7 +39,7 @@ def scores(gain: np.ndarray, *, lpips: bool = True) -> Scores:
 def measured(*, lpips: bool = True, factor: float = 1.0, rings: int = RINGS) -> Measured:
     """Two bundles, a and b, of which b has one row; no regression net. factor: of the gain over bicubic."""
     rows = [Row(key, title, None, "no such net") for key, title in OF_EVERY_SET.items()]
-    rows += [Row(f"a/{key}", f"a, {title}", None, "left out") for key, title in OF_EVERY_BUNDLE.items()]
+    rows += [Row(f"a/{key}", f"a, {title}", None, "left out") for key, title in OF_DIFFUSION.items()]
     rows += [Row("b/model_1", "b, fidelity 1", None)]
     of_row = {"bicubic": 0 * GAIN, "a/model_1": factor * GAIN, "a/zeroed": 0 * GAIN - 2, "b/model_1": GAIN + 1}
     truth = np.ones((3, rings))

@@ -12,7 +12,7 @@ from edge_sr.artifacts.bundle import Bundle, default_bundle
 from host_training.evaluation.pictures import PictureSet
 from host_training.evaluation.published import PUBLISHED
 from host_training.evaluation.record import as_json
-from host_training.evaluation.rows import OF_EVERY_BUNDLE, OF_EVERY_SET, Row
+from host_training.evaluation.rows import OF_DIFFUSION, OF_EVERY_SET, Row
 from host_training.evaluation.scores import METRICS, Scores
 from host_training.evaluation.summary import Measured, across_scales, per_image_lines, summarise
 from host_training.evaluation.tables import per_image_csv
@@ -30,7 +30,7 @@ def measured(side: int, bundles: Sequence[str], *, lpips: bool = True, seeds: in
     """Random scores about as large as real ones, another draw at every side."""
     rng = np.random.default_rng(side)
     rows = [Row(key, title, None) for key, title in OF_EVERY_SET.items()]
-    rows += [Row(f"{b}/{key}", f"{b}, {title}", None) for b in bundles for key, title in OF_EVERY_BUNDLE.items()]
+    rows += [Row(f"{b}/{key}", f"{b}, {title}", None) for b in bundles for key, title in OF_DIFFUSION.items()]
     truth = rng.uniform(1, 2, (PICTURES, side * 3 // 4))
     made = Measured(rows, truth, seeds)
     for row in rows:

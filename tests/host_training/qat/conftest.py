@@ -15,8 +15,8 @@ from build_engines.quantize import OUT_AXIS
 from edge_sr.artifacts.bundle import Bundle, default_bundle, write_bundle
 from edge_sr.image.phantom import chest_phantom
 from edge_sr.image.png import write_png
-from host_training.export import network_file, to_onnx
 from host_training.nets.edge_model import EdgeModel
+from host_training.to_onnx import network_file, to_onnx
 from tests.build_engines.quantisable import exact_values, exact_weight
 from tests.host_training.evaluation.toy_data import patients_of
 from tests.host_training.qat.thin import SETTINGS
