@@ -15,7 +15,8 @@ endif
 # One thread is a habit for training beside other work; the suite measures times with the threads that users have.
 unexport OMP_NUM_THREADS
 
-.PHONY: help demo test test-pythons lint bench-published bench-precision train-default wheel clean
+.PHONY: help demo test test-pythons test-arm64 lint bench-published bench-precision bench-options bench-host bench-streams \
+	bench-families train-default wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -54,6 +55,28 @@ bench-precision: $(VENV)/.with-all  ## build in every precision; speed and quali
 		--patient-pattern '^([0-9a-f]+)_' --split 0/0/100
 	$(BIN)/python benchmarks/precision.py --set validation=$(RUNS)/pairs/validation/HR_256 \
 		--set test=$(RUNS)/pairs/test/HR_256 --set hannover=$(RUNS)/films/test/HR_256
+
+bench-options: $(VENV)/.with-all  ## threads, spinning and IOBinding of ONNX Runtime, side by side
+	$(BIN)/python benchmarks/onnxrt_options.py
+
+bench-host: $(VENV)/.with-all  ## what edge-sr itself takes around a network that computes nothing
+	$(BIN)/python benchmarks/host_time.py
+
+bench-streams: $(VENV)/.with-all  ## overlap and CUDA graphs on a real GPU; exits 3 where there is none
+	$(BIN)/python -m benchmarks.cuda_streams
+
+# The models that ship as they are, the other families trained for minutes first.
+bench-families: $(VENV)/.with-all  ## every family in one table: quality, size, cost and time, on EDGE_SR_DATA
+	@test -n "$(EDGE_SR_DATA)" || { echo "error: EDGE_SR_DATA names no folder of radiographs" >&2; exit 1; }
+	$(BIN)/edge-sr-host prepare $(EDGE_SR_DATA)/nih -o $(RUNS)/brief/store --overwrite
+	$(BIN)/edge-sr-host train espcn-grey --until 3000 --runs $(RUNS)/brief
+	for net in compact rrdb; do \
+		$(BIN)/edge-sr-host train $$net --config benchmarks/brief/$$net.toml --runs $(RUNS)/brief || exit; done
+	$(BIN)/edge-sr-host train kl-autoencoder --data $(RUNS)/brief/store --until 500 --runs $(RUNS)/brief
+	$(BIN)/edge-sr-host train paper --data $(RUNS)/brief/store --config benchmarks/brief/paper.toml --runs $(RUNS)/brief
+	for mode in espcn-grey compact rrdb paper; do \
+		$(BIN)/edge-sr-host export --mode $$mode --runs $(RUNS)/brief -o $(RUNS)/brief/bundles/$$mode --overwrite || exit; done
+	$(BIN)/python benchmarks/families.py $(foreach mode,espcn-grey compact rrdb paper,$(RUNS)/brief/bundles/$(mode))
 
 # From nothing to a refined bundle. On two cores with AMX about an hour and a half, without AMX most of a day; a GPU is
 # used where there is one. Stopped at any place, the same command goes on.

@@ -17,9 +17,10 @@ from edge_sr.image.bicubic import upsample_bicubic
 from edge_sr.image.consistency import area_mean
 from edge_sr.image.png import read_text, write_png
 from edge_sr.image.radiograph import Radiograph, read_radiograph, to_unit
+from edge_sr.models.base import written_into
 from edge_sr.models.bicubic import Bicubic
-from edge_sr.pipeline import upscale, upscale_file
-from edge_sr.timing import Phases
+from edge_sr.pipeline import Workspace, upscale, upscale_file
+from edge_sr.timing import PHASES, Phases
 
 
 class NoisyBicubic(Bicubic):
@@ -42,15 +43,17 @@ class NoisyBicubic(Bicubic):
         noise: np.ndarray | None,
         fidelity: float,
         noise_of_step: NoiseOfStep | None = None,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         self.batches.append(len(lr))
         assert lr.shape[1:] == (1, 64, 64)
         sr = upsample_bicubic(lr)
         if noise is None:
-            return sr
+            return written_into(out, sr)
         assert noise_of_step is not None
         drawn = noise + noise_of_step(0)  # (N, 4, 32, 32)
-        return sr + np.float32(self.amplitude * (1 - fidelity)) * np.repeat(np.repeat(drawn[:, :1], 8, 2), 8, 3)
+        added = np.float32(self.amplitude * (1 - fidelity)) * np.repeat(np.repeat(drawn[:, :1], 8, 2), 8, 3)
+        return written_into(out, sr + added)
 
 
 def radiograph(height: int, width: int, dtype: type = np.uint8) -> Radiograph:
@@ -123,7 +126,7 @@ def test_files_hold_the_provenance(chest: Path, tmp_path: Path) -> None:
     assert "diagnostic" in text["Comment"]
     sidecar = json.loads((tmp_path / "out" / "sr.json").read_text())
     assert sidecar.items() >= provenance.items()
-    assert {"decode", "prepare", "model", "finish", "write"} <= sidecar["phases_ms"].keys()
+    assert list(sidecar["phases_ms"]) == ["decode", "prepare", "compute", "finish", "encode", "write"]
 
 
 def test_same_input_same_bytes(chest: Path, tmp_path: Path) -> None:
@@ -135,7 +138,34 @@ def test_same_input_same_bytes(chest: Path, tmp_path: Path) -> None:
 def test_phases_are_measured_in_order(chest: Path, tmp_path: Path) -> None:
     phases = Phases()
     upscale_file(chest, tmp_path / "sr.png", NoisyBicubic(), phases=phases)
-    assert list(phases.ms) == ["decode", "prepare", "model", "blend", "finish", "write", "sidecar"]
+    assert list(phases.ms) == ["decode", "prepare", "compute", "finish", "encode", "write"]
+
+
+def test_the_parts_of_the_model_s_time_are_told_apart(chest: Path, tmp_path: Path) -> None:
+    class Timed(NoisyBicubic):
+        @property
+        def times(self) -> dict[str, float]:
+            return {"copy_in": 0.0, "compute": 0.001, "copy_out": 0.0}
+
+    phases = Phases()
+    upscale_file(chest, tmp_path / "sr.png", Timed(), phases=phases)
+    assert tuple(phases.ms) == PHASES
+    assert phases.ms["compute"] == 0.001 and phases.ms["queue"] > 0
+
+
+def test_a_workspace_is_used_again_and_no_result_lies_in_it() -> None:
+    sources, workspace = [radiograph(size, size) for size in (64, 64, 100, 50)], Workspace()
+    results = [upscale(each, NoisyBicubic(), seed=2, fidelity=0.0, workspace=workspace) for each in sources]
+    assert workspace.array((1, 1, 256, 256)) is workspace.array((1, 1, 256, 256))
+    workspace.array((1, 1, 256, 256))[:] = 9
+    for source, result in zip(sources, results, strict=True):
+        np.testing.assert_array_equal(result.pixels, upscale(source, NoisyBicubic(), seed=2, fidelity=0.0).pixels)
+
+
+def test_a_workspace_lets_go_of_a_large_picture() -> None:
+    workspace = Workspace()
+    large = workspace.array((pipeline.LARGEST_KEPT + 1,))
+    assert workspace.array(large.shape) is not large
 
 
 def test_a_picture_without_its_sidecar_is_taken_back(
