@@ -20,7 +20,7 @@ unexport OMP_NUM_THREADS
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(VENV)/.with-cpu  ## super-resolve a synthetic chest radiograph; look at out/before-after.png
 	@mkdir -p out
@@ -31,6 +31,9 @@ demo: $(VENV)/.with-cpu  ## super-resolve a synthetic chest radiograph; look at 
 
 test: lint  ## check style and types, then run the whole suite
 	$(BIN)/python -m pytest
+
+test-arm64: $(VENV)/.with-all wheel  ## the wheel on an emulated arm64 processor, its pictures against ours; needs root
+	@scripts/arm64/check $(BIN)/python dist/edge_sr-*.whl
 
 lint: $(VENV)/.with-all  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -11,5 +11,5 @@ data_option = click.option(
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     envvar="EDGE_SR_DATA",
     required=True,
-    help="Folder with MANIFEST.csv and the pictures. Also EDGE_SR_DATA.",
+    help="Folder with MANIFEST.csv and the pictures, a prepared store, or natural pictures. Also EDGE_SR_DATA.",
 )

@@ -154,8 +154,8 @@ def families() -> str:
     given = record["conditions"]
     head = (
         f"64x64 to 256x256, LR the 4x4 mean, 8-bit pictures. ms: LR in memory to 8-bit picture in memory, float32, "
-        f"{given['cpu']}, {given['cores']} cores, one session at a time. GMAC: one tile. +: over bicubic, with the 95 % "
-        "bootstrap interval over patients. The step count says how long a row was trained, in its last stage."
+        f"{given['cpu']}, {given['cores']} cores, one session at a time. GMAC: one tile. +: over bicubic, with the "
+        "95 % bootstrap interval over patients. The step count says how long a row was trained, in its last stage."
     )
     return "\n\n".join([head, *(_families_table(name, of_set, record) for name, of_set in record["sets"].items())])
 
@@ -164,7 +164,8 @@ def _families_table(name: str, of_set: dict[str, Any], record: dict[str, Any]) -
     lines = [
         f"**{name}**, {of_set['pictures']} pictures of {of_set['patients']} patients",
         "",
-        "| | parameters | GMAC | ms | trained, steps | PSNR, dB | + | SSIM | HaarPSI_MED | + | LPIPS | LR-RMSE, worst |",
+        "| | parameters | GMAC | ms | trained, steps | PSNR, dB | + | SSIM | HaarPSI_MED | + | LPIPS "
+        "| LR-RMSE, worst |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in of_set["scales"]["256"]["rows"]:

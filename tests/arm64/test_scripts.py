@@ -82,6 +82,18 @@ def test_another_size_is_no_picture_to_compare(write: Write, tmp_path: Path) -> 
         report.compare(tmp_path)
 
 
+@pytest.mark.parametrize(("moved", "found"), [(4, 0), (20, 1)])
+def test_an_int8_picture_has_to_be_as_near_to_float32(write: Write, tmp_path: Path, moved: int, found: int) -> None:
+    """Four levels off in other pixels is as near as before, twenty are farther."""
+    for side in ("x86", "arm64"):
+        write(side, "fp32/a.png", GREY8, "fp32")
+    for side, row, step in (("x86", 3, 4), ("arm64", 5, moved)):
+        other = GREY8.copy()
+        other[row] -= step
+        write(side, "int8/a.png", other)
+    assert len(report.farther_from_float32(tmp_path)) == found
+
+
 def test_tests_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "tests.xml"
     path.write_text('<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>')
