@@ -8,7 +8,6 @@ only briefly: how long is written beside every row, and a row that was trained f
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -21,22 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))  # Python puts this folder there; benchmarks itself is not installed
 
-from edge_sr.artifacts.bundle import SHIPPED, Bundle, bundle_folder  # noqa: E402
+from edge_sr.artifacts.bundle import SHIPPED, bundle_folder  # noqa: E402
 from edge_sr.cli.exit_codes import guarded  # noqa: E402
 from edge_sr.image.atomic import write_atomically  # noqa: E402
 from host_training.evaluation.measure import evaluate  # noqa: E402
 from host_training.evaluation.record import as_json, condensed  # noqa: E402
 from host_training.evaluation.request import request  # noqa: E402
+from host_training.evaluation.trained_steps import trained_steps  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "families.json"
 SETS = ("nih-test", "hannover")
-
-
-def trained_steps(bundle: Bundle) -> dict[str, int]:
-    """Steps of each stage, from the record of its training that the bundle carries; {} where it carries none."""
-    file = bundle.folder / "training" / "log.json"
-    log: dict[str, list[dict[str, Any]]] = json.loads(file.read_text()) if file.is_file() else {}
-    return {stage: max(int(line["step"]) for line in lines) for stage, lines in log.items() if lines}
 
 
 def measured(words: Sequence[str], data: Path, *, limit: int | None = None) -> dict[str, Any]:

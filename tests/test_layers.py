@@ -27,7 +27,14 @@ MAY_IMPORT = {  # the longest name that fits counts
     "build_engines": ("build_engines", "edge_sr", "calibration"),
     "calibration": ("calibration", "edge_sr"),
     "host_training": ("host_training", "edge_sr", "build_engines.compose", "build_engines.quantize"),
-    "benchmarks": ("benchmarks", "build_engines", "calibration", "edge_sr", "host_training.evaluation"),
+    "benchmarks": (
+        "benchmarks",
+        "build_engines",
+        "calibration",
+        "edge_sr",
+        "host_training.evaluation",
+        "host_training.data",
+    ),
     "benchmarks.peers": ("benchmarks", "edge_sr", "host_training.nets"),
 }
 HOMES = {  # heavy packages, and the only places that may import them

@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="the evaluation belongs to the host")
 families = pytest.importorskip("benchmarks.families", reason="needs a checkout: benchmarks is not installed")
 
 from edge_sr.artifacts.bundle import Bundle  # noqa: E402
+from host_training.evaluation.trained_steps import trained_steps  # noqa: E402
 from tests.host_training.evaluation.toy_data import write_toy_data  # noqa: E402
 
 
@@ -19,8 +20,8 @@ def test_a_bundle_tells_how_long_it_was_trained(tmp_path: Path, generator: Bundl
     (folder / "training").mkdir(parents=True)
     log = {"first": [{"step": 5}, {"step": 20}], "last": [{"step": 7}]}
     (folder / "training" / "log.json").write_text(json.dumps(log))
-    assert families.trained_steps(Bundle(folder, generator.manifest, "")) == {"first": 20, "last": 7}
-    assert families.trained_steps(generator) == {}
+    assert trained_steps(Bundle(folder, generator.manifest, "")) == {"first": 20, "last": 7}
+    assert trained_steps(generator) == {}
 
 
 def test_every_bundle_is_measured_in_one_run(
