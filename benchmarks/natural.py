@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from edge_sr.image.atomic import write_atomically  # noqa: E402
 from edge_sr.image.quality import psnr, ssim  # noqa: E402
 from edge_sr.image.radiograph import Radiograph  # noqa: E402
 from edge_sr.models import open_model  # noqa: E402
+from edge_sr.models.base import SRModel  # noqa: E402
 from edge_sr.pipeline import upscale  # noqa: E402
 from host_training.data.imresize import imresize  # noqa: E402
 from host_training.data.natural import luma, natural_picture, pair_of, pictures_below, without_border  # noqa: E402
@@ -84,7 +86,11 @@ def _rows(bundles: Sequence[Bundle], stack: ExitStack) -> Iterator[tuple[str, Pr
         if bundle.manifest.input.channels != 3 or bundle.manifest.scale != 4:
             raise UsageError("is not for colour, x4", where=bundle.folder, expected="three channels, scale 4")
         model = stack.enter_context(open_model(bundle, OnnxRuntime()))
-        yield bundle.manifest.name, lambda lr, model=model: upscale(Radiograph(lr, 8, "0" * 64), model).pixels
+        yield bundle.manifest.name, partial(_upscaled, model)
+
+
+def _upscaled(model: SRModel, lr: np.ndarray) -> np.ndarray:
+    return upscale(Radiograph(lr, 8, "0" * 64), model).pixels
 
 
 @click.command()

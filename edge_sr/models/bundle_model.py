@@ -10,7 +10,9 @@ import numpy as np
 
 from edge_sr.artifacts.chain import Chain, Networks
 from edge_sr.backends.base import Backend, Session
+from edge_sr.diffusion.samplers import NoiseOfStep
 from edge_sr.image.consistency import project
+from edge_sr.models.base import written_into
 from edge_sr.tensors import Tensors
 
 Self = TypeVar("Self", bound="BundleModel")
@@ -50,6 +52,34 @@ class BundleModel:
             "engine": self.networks.engine or None,
             "engine_sha256": self.networks.engine_sha256 or None,
         }
+
+    def __call__(
+        self,
+        lr: np.ndarray,
+        *,
+        noise: np.ndarray | None,
+        fidelity: float,
+        noise_of_step: NoiseOfStep | None = None,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """(N, C, tile, tile) float32 in [0, 1] -> (N, C, tile * scale, tile * scale); see SRModel."""
+        self.times = {}
+        if self.networks.composed:
+            return self.run("upscale", self.feeds(lr, noise, fidelity), "sr", out=out)
+        start_s = time.perf_counter()
+        sr = written_into(out, self.network_by_network(lr, noise, fidelity, noise_of_step))
+        self.count_rest(start_s)
+        return sr
+
+    def feeds(self, lr: np.ndarray, noise: np.ndarray | None, fidelity: float) -> Tensors:
+        """Of the composed graph."""
+        raise NotImplementedError
+
+    def network_by_network(
+        self, lr: np.ndarray, noise: np.ndarray | None, fidelity: float, noise_of_step: NoiseOfStep | None
+    ) -> np.ndarray:
+        """What a call does where there is no composed graph."""
+        raise NotImplementedError
 
     def projected(self, sr: np.ndarray, lr: np.ndarray) -> np.ndarray:
         """What every picture ends in, outside the graph: the projection where LR is the area mean, and the clip."""

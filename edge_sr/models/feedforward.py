@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,8 +10,8 @@ from edge_sr.artifacts.bundle import Bundle
 from edge_sr.artifacts.chain import Networks, chain_of
 from edge_sr.backends.base import Backend
 from edge_sr.diffusion.samplers import NoiseOfStep
-from edge_sr.models.base import written_into
 from edge_sr.models.bundle_model import BundleModel
+from edge_sr.tensors import Tensors
 
 
 class FeedForward(BundleModel):
@@ -40,20 +39,10 @@ class FeedForward(BundleModel):
         """None: it draws none."""
         return None
 
-    def __call__(
-        self,
-        lr: np.ndarray,
-        *,
-        noise: np.ndarray | None,
-        fidelity: float,
-        noise_of_step: NoiseOfStep | None = None,
-        out: np.ndarray | None = None,
+    def feeds(self, lr: np.ndarray, noise: np.ndarray | None, fidelity: float) -> Tensors:
+        return {"lr": lr}
+
+    def network_by_network(
+        self, lr: np.ndarray, noise: np.ndarray | None, fidelity: float, noise_of_step: NoiseOfStep | None
     ) -> np.ndarray:
-        """(N, C, tile, tile) float32 in [0, 1] -> (N, C, tile * scale, tile * scale); noise changes nothing."""
-        self.times = {}
-        if self.networks.composed:
-            return self.run("upscale", {"lr": lr}, "sr", out=out)
-        start_s = time.perf_counter()
-        sr = written_into(out, self.projected(self.run("generator", {"lr": lr}, "sr"), lr))
-        self.count_rest(start_s)
-        return sr
+        return self.projected(self.run("generator", {"lr": lr}, "sr"), lr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,8 +11,8 @@ from edge_sr.artifacts.chain import Networks, diffusion_chain
 from edge_sr.backends.base import Backend
 from edge_sr.diffusion.samplers import NoiseOfStep, sample
 from edge_sr.errors import UsageError
-from edge_sr.models.base import written_into
 from edge_sr.models.bundle_model import BundleModel
+from edge_sr.tensors import Tensors
 
 
 class LatentDiffusion(BundleModel):
@@ -61,24 +60,13 @@ class LatentDiffusion(BundleModel):
         spec = self.chain.diffusion
         return (spec.latent_channels, n_lr_h // spec.latent_stride, n_lr_w // spec.latent_stride)
 
-    def __call__(
-        self,
-        lr: np.ndarray,
-        *,
-        noise: np.ndarray | None,
-        fidelity: float,
-        noise_of_step: NoiseOfStep | None = None,
-        out: np.ndarray | None = None,
+    def feeds(self, lr: np.ndarray, noise: np.ndarray | None, fidelity: float) -> Tensors:
+        return {"lr": lr, "noise": self._scaled(noise, fidelity, lr)}
+
+    def network_by_network(
+        self, lr: np.ndarray, noise: np.ndarray | None, fidelity: float, noise_of_step: NoiseOfStep | None
     ) -> np.ndarray:
-        """(N, 1, tile, tile) float32 in [0, 1] -> (N, 1, tile * scale, tile * scale); see SRModel."""
-        self.times = {}
-        if self.composed:
-            return self.run("upscale", {"lr": lr, "noise": self._scaled(noise, fidelity, lr)}, "sr", out=out)
-        start_s = time.perf_counter()
-        latents = self.latents(lr, noise=noise, fidelity=fidelity, noise_of_step=noise_of_step)
-        sr = written_into(out, self.decode(latents, lr))
-        self.count_rest(start_s)
-        return sr
+        return self.decode(self.latents(lr, noise=noise, fidelity=fidelity, noise_of_step=noise_of_step), lr)
 
     def latents(
         self,
