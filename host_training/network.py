@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
-import onnx
 from onnx import ModelProto, NodeProto, TensorProto
 
-CONVOLUTIONS = ("Conv", "ConvTranspose")
-Shapes = Mapping[str, Sequence[int]]
+from edge_sr.bench.roofline.count import CONVOLUTIONS, Shapes, macs_of
+from edge_sr.bench.roofline.shapes import shapes_of
 
 
 @dataclass(frozen=True)
@@ -50,39 +48,10 @@ def cost_of(model: ModelProto) -> Cost:
     weights = [prod(tensor.dims) for tensor in model.graph.initializer if tensor.data_type in floats]
     shapes = shapes_of(model)
     try:
-        macs = sum(_macs(node, shapes) for node in model.graph.node)
+        macs = sum(macs_of(node, shapes) for node in model.graph.node)
     except KeyError:
         return Cost(sum(weights), None)
     return Cost(sum(weights), macs)
-
-
-def shapes_of(model: ModelProto) -> dict[str, list[int]]:
-    """Every tensor whose whole shape is known, at a batch of one picture."""
-    single = ModelProto()
-    single.CopyFrom(model)
-    del single.graph.value_info[:]  # inferred again, from the batch of one
-    for value in (*single.graph.input, *single.graph.output):
-        axes = value.type.tensor_type.shape.dim
-        if axes and axes[0].dim_param:
-            axes[0].dim_value = 1
-    graph = onnx.shape_inference.infer_shapes(single, data_prop=True).graph
-    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.HasField("shape") and all(axis.HasField("dim_value") for axis in dims):
-            shapes[value.name] = [axis.dim_value for axis in dims]
-    return shapes
-
-
-def _macs(node: NodeProto, shapes: Shapes) -> int:
-    """KeyError where a shape is not known."""
-    if node.op_type in CONVOLUTIONS:  # every position of the kernel once for each output (or, transposed, input) pixel
-        pixels = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]][2:]
-        return prod(shapes[node.input[1]]) * prod(pixels)
-    if node.op_type in ("Gemm", "MatMul"):
-        transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-        return prod(shapes[node.output[0]]) * shapes[node.input[0]][0 if transposed else -1]
-    return 0
 
 
 def levels_of(model: ModelProto) -> Levels | None:

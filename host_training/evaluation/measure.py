@@ -19,6 +19,7 @@ from tqdm import tqdm
 from edge_sr import __version__
 from edge_sr.artifacts.bundle import file_sha256
 from edge_sr.backends.base import Backend, Session
+from edge_sr.bench.bootstrap import DRAWS, LEVEL, SEED
 from edge_sr.device.facts import read_facts
 from edge_sr.errors import UsageError
 from edge_sr.image.atomic import write_atomically
@@ -33,7 +34,6 @@ from host_training.evaluation.record import SCHEMA_VERSION, as_json
 from host_training.evaluation.request import HR_ENCODER, REGRESSION, SCALES, Request
 from host_training.evaluation.rows import Row, rows_of_bundle, rows_of_set, upscaled
 from host_training.evaluation.scores import energies_of_hr, score_row, spread_of
-from host_training.evaluation.statistics import DRAWS, LEVEL, SEED
 from host_training.evaluation.summary import REFERENCE, Measured, across_scales, per_image_lines, summarise
 from host_training.evaluation.tables import markdown_tables, per_image_csv
 from host_training.evaluation.timing import time_rows, timing_conditions

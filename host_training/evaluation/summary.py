@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from edge_sr.bench.bootstrap import patient_bootstrap, ratio_bootstrap
 from host_training.evaluation.pictures import PictureSet
 from host_training.evaluation.rows import FIDELITIES, Row
 from host_training.evaluation.scores import METRICS, Scores
 from host_training.evaluation.spectrum import OCTAVES, octave_energies, octaves, ratio
-from host_training.evaluation.statistics import calibrated_ratio, patient_bootstrap, ratio_bootstrap
+from host_training.evaluation.statistics import calibrated_ratio
 from host_training.evaluation.timing import Timing
 
 REFERENCE = "bicubic"

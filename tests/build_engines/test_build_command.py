@@ -225,7 +225,7 @@ def test_a_table_that_does_not_fit_is_refused(
         (("--truth", "none"), "none: no picture"),
         (("--steps", 5000), "5000 steps are out of range"),
         (("--calibration", "none.json"), "none.json: no such file"),
-        (("none",), "no such folder"),
+        (("none",), "no such model"),
     ],
 )
 def test_faults_of_the_command_line(build: Build, engine_cache: Path, words: tuple[object, ...], told: str) -> None:

@@ -122,7 +122,7 @@ def test_another_start_is_refused(
 
 
 def test_a_bundle_is_for_trainings_that_start_from_one(data_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="feedforward starts from no bundle"):
+    with pytest.raises(Exception, match="feedforward does not take it"):
         typed(train, "feedforward", "--data", data_dir, "--runs", tmp_path, "--from", tmp_path)
 
 

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from build_engines.device_check.energy import SETTLING, measure_energy
+from build_engines.device_check.energy import measure_energy
 from build_engines.device_check.steps import NotAvailable
 from edge_sr.artifacts.bundle import Bundle
+from edge_sr.bench.energy import SETTLING
 from edge_sr.device.power.find import Found
 from edge_sr.device.power.meter import MeterFault
 from tests.build_engines.device_check.subjects import FakeSubject, fake_subject

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from build_engines.device_check.growth import LOOKS, measure_growth, resident_kib
+from build_engines.device_check.growth import LOOKS, measure_growth
 from build_engines.device_check.steps import NotAvailable
 from edge_sr.artifacts.bundle import Bundle
+from edge_sr.bench.memory import resident_kib
 from tests.build_engines.device_check.subjects import fake_subject
 
 

@@ -91,7 +91,7 @@ def test_faults_of_the_command_line(run: Calibrate, tmp_path: Path, capsys: pyte
         (("--phantoms", "0"), "no picture to calibrate on"),
         (("--steps", "5000"), "5000 steps are out of range"),
         (("--method", "median"), "Invalid value for '--method'"),
-        (("none",), "no such folder"),
+        (("none",), "no such model"),
     ):
         assert run("-o", "table.json", *words).exit_code == 2
         assert told in capsys.readouterr().err

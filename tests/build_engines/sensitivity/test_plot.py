@@ -10,7 +10,7 @@ pytest.importorskip("onnx", reason="what it draws is found with onnx")
 
 from build_engines.sensitivity.plot import sensitivity_plot
 from build_engines.sensitivity.search import Sensitivity
-from calibration.svg import BLUE, ORANGE
+from edge_sr.svg import BLUE, ORANGE
 
 SVG = "{http://www.w3.org/2000/svg}"
 FOUND = [Sensitivity("encoder/a", 1e-6), Sensitivity("denoiser0/b<c", 1e-8), Sensitivity("decoder/d", 0.0)]
