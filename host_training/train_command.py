@@ -91,7 +91,7 @@ def train(
     given = {"bundle": bundle, "baselines": baselines, "start": start, "start_discriminator": start_discriminator}
     begun = _beginning(network, training, given)
     if training.gives_generator and Processes.joined().main:
-        record_request(out, settings, data)
+        record_request(out, settings, data, start=start)
     module, _, function = training.function.partition(":")
     getattr(import_module(module), function)(settings, data_dir=data, out=out, until=until, **begun)
     if Processes.joined().main:
@@ -108,14 +108,20 @@ def _beginning(network: str, training: Training, given: Mapping[str, Path | None
     return {name: given[name] or defaults.get(name) for name in training.takes}
 
 
-def record_request(out: Path, settings: Mapping[str, Any], data: Path) -> None:
-    """What a bundle of the result has to tell: the settings, and which pictures it was trained on."""
+def record_request(out: Path, settings: Mapping[str, Any], data: Path, *, start: Path | None = None) -> None:
+    """What a bundle of the result has to tell: the settings, which pictures it was trained on, and after what.
+
+    start: the weights it began with; those of another training in the same folder of runs are known by its name.
+    """
     try:
         listed = file_sha256(listing(data))
     except EdgeSRError:  # a folder of pictures without a listing
         listed = None
     out.mkdir(parents=True, exist_ok=True)
-    record = {"settings": dict(settings), "data_manifest_sha256": listed}
+    record: dict[str, Any] = {"settings": dict(settings), "data_manifest_sha256": listed, "start": None}
+    if start is not None:
+        stage = start.parent.name if start.parent.resolve().parent == out.resolve().parent else None
+        record["start"] = {"sha256": file_sha256(start), "training": stage}
     write_atomically(out / RECORD, json.dumps(record, indent=1).encode() + b"\n", overwrite=True)
 
 

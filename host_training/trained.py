@@ -224,6 +224,8 @@ def generator(name: str, runs: Path, steps: int | None) -> TrainedGenerator:
     sha256 = load_weights(folder / "weights.safetensors", generator=net)
     data = table_as(Data, settings, "data")
     provenance: dict[str, object] = {"weights_sha256": sha256}
+    if record["start"]:
+        provenance["start_sha256"] = record["start"]["sha256"]
     if record["data_manifest_sha256"]:
         provenance["data_manifest_sha256"] = record["data_manifest_sha256"]
     return TrainedGenerator(
@@ -231,9 +233,18 @@ def generator(name: str, runs: Path, steps: int | None) -> TrainedGenerator:
         generator=deployed(net),
         family=net_of(settings["generator"]).family,
         degradation=data.degradation.removesuffix("-from-hr"),
-        files={REQUEST: json.dumps(record, indent=1) + "\n", "log.json": log_of(runs, [name])},
+        files={REQUEST: json.dumps(record, indent=1) + "\n", "log.json": log_of(runs, stages(runs, name))},
         provenance=provenance,
     )
+
+
+def stages(runs: Path, name: str) -> list[str]:
+    """The trainings in ``runs`` that led to this one, it last."""
+    before: list[str] = []
+    start = json.loads((runs / name / REQUEST).read_text())["start"]
+    if start and start["training"] and (runs / start["training"] / REQUEST).is_file():
+        before = stages(runs, start["training"])
+    return [*before, name]
 
 
 MODES: Mapping[str, Callable[[Path, int | None], Trained | TrainedGenerator]] = {

@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
-from edge_sr.artifacts.bundle import Bundle
+from edge_sr.artifacts.bundle import Bundle, file_sha256
 from edge_sr.errors import UsageError
 from edge_sr.models import load_model
 from host_training.export import export
@@ -116,3 +116,15 @@ def test_a_start_is_taken_only_where_it_is_used(data_dir: Path, tmp_path: Path) 
     weights.write_bytes(b"")
     with pytest.raises(UsageError, match="fast does not take it"):
         typed(train, "fast", "--data", data_dir, "--runs", tmp_path, "--start", weights)
+
+
+def test_a_second_stage_tells_of_the_first(data_dir: Path, runs: Path, tmp_path: Path) -> None:  # noqa: F811
+    config = tmp_path / "second.toml"
+    config.write_text(SCHEDULE + THIN["fast"])
+    weights = runs / "fast" / "weights.safetensors"
+    done = typed(train, "compact", "--data", data_dir, "--runs", runs, "--config", config, "--start", weights)
+    assert done.exit_code == 0, done.output
+    assert typed(export, "--mode", "compact", "--runs", runs, "-o", tmp_path / "bundle").exit_code == 0
+    assert list(json.loads((tmp_path / "bundle" / "training" / "log.json").read_text())) == ["fast", "compact"]
+    provenance = Bundle.open(tmp_path / "bundle").manifest.provenance
+    assert provenance["start_sha256"] == file_sha256(weights)
