@@ -106,11 +106,10 @@ train-default: $(VENV)/.with-all  ## train the default model anew from the pictu
 		--truth $(RUNS)/pairs/validation/HR_256
 	$(BIN)/edge-sr-host evaluate $(RUNS)/refined --baselines $(RUNS)/baselines --runs $(RUNS) --out $(RUNS)/evaluation
 
-# A bit more than an hour of one core with AMX. Stopped at any place, the same command goes on.
+# About an hour of one core with AMX. Stopped at any place, the same command goes on.
 train-fast: $(VENV)/.with-all  ## train the feed-forward model anew from the pictures that EDGE_SR_DATA names
 	$(BIN)/edge-sr-host train fast --runs $(RUNS)
-	$(BIN)/edge-sr-host train fast-similarity --runs $(RUNS) --start $(RUNS)/fast/weights.safetensors
-	$(BIN)/edge-sr-host export --mode fast-similarity --name cxr-x4-fast --runs $(RUNS) -o $(RUNS)/fast-bundle --overwrite
+	$(BIN)/edge-sr-host export --mode fast --runs $(RUNS) -o $(RUNS)/fast-bundle --overwrite
 	$(BIN)/edge-sr-host prepare $(EDGE_SR_DATA)/nih -o $(RUNS)/pairs --layout folders --overwrite
 	$(BIN)/edge-sr calibrate $(RUNS)/fast-bundle --ship --images $(RUNS)/pairs/train/LR_64 --phantoms 32 \
 		--truth $(RUNS)/pairs/validation/HR_256

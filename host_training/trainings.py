@@ -35,7 +35,6 @@ TRAININGS: Mapping[str, Training] = {
     "kl-autoencoder": Training("host_training.train_kl_autoencoder:train_kl_autoencoder"),
     "paper": Training("host_training.train_paper:train_paper"),
     "fast": _BY_DISTANCE,
-    "fast-similarity": _AGAINST_A_JUDGE,
     "espcn": _BY_DISTANCE,
     "espcn-grey": _BY_DISTANCE,
     "espcn-gan": _AGAINST_A_JUDGE,
