@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -80,9 +81,11 @@ def build(request: Request, *, tell: Tell) -> Built:
             return Built(entry, fresh=False)
         _tell_what_changed(key, request, log)
         with staging(request.cache) as folder:
+            start_s = time.perf_counter()
             made, files = _make(request, graphs, ranges, folder, log)
+            timings = _timings(made, time.perf_counter() - start_s)
             files["build.log"] = "\n".join(log.lines).encode() + b"\n"
-            return Built(publish(folder, _staged(request, key, made, files, folder)), fresh=True)
+            return Built(publish(folder, _staged(request, key, made, files, timings, folder)), fresh=True)
 
 
 class Log:
@@ -185,7 +188,14 @@ def report(made: Made) -> Iterator[str]:
             yield f"time: {name} {ms:.2f} ms, float32 {reference_ms:.2f} ms: {ratio}"
 
 
-def _staged(request: Request, key: EngineKey, made: Made, files: Mapping[str, bytes], folder: Path) -> EngineManifest:
+def _staged(
+    request: Request,
+    key: EngineKey,
+    made: Made,
+    files: Mapping[str, bytes],
+    timings: Mapping[str, object],
+    folder: Path,
+) -> EngineManifest:
     """Move engines and files to where they are published from; the manifest for them."""
     candidate, bundle = made.candidate, request.chain.bundle
     for role, path in candidate.engines.items():
@@ -199,15 +209,22 @@ def _staged(request: Request, key: EngineKey, made: Made, files: Mapping[str, by
         precision=candidate.precision,
         engines={role: EngineFile(f"{role}.engine") for role in candidate.engines},
         verdict=candidate.verdict.to_json(),
-        timings=_timings(made),
+        timings=timings,
         high=candidate.high,
         simulated=candidate.simulated,
     )
 
 
-def _timings(made: Made) -> dict[str, object]:
-    """p50_ms by precision, of one tile at the bundle's fidelity, taken in turn without spinning threads."""
+def _timings(made: Made, build_s: float) -> dict[str, object]:
+    """p50_ms by precision, of one tile at the bundle's fidelity, taken in turn without spinning threads. build_s: of
+    quantising, compiling and checking, which is told.
+    """
     reference_ms = made.p50_ms["reference"]
     ms = {name: round(each, 3) for name, each in made.p50_ms.items() if name != "reference"}
     speedup = reference_ms / made.p50_ms[made.candidate.precision]
-    return {"p50_ms": ms, "reference_p50_ms": round(reference_ms, 3), "speedup": round(speedup, 3)}
+    return {
+        "p50_ms": ms,
+        "reference_p50_ms": round(reference_ms, 3),
+        "speedup": round(speedup, 3),
+        "build_s": round(build_s, 3),
+    }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from calibration.steps import by_layer, layer_of
-from calibration.svg import BLUE, GREY, ORANGE, at, document, legend, line, rect, text
 from calibration.table import CalibrationTable, TensorRanges
+from edge_sr.svg import BLUE, GREY, ORANGE, at, document, legend, line, rect, text
 
 PLOT_HEIGHT, BAR, GAP = 90, 16, 10  # px
 LEFT, TOP, BOTTOM = 56, 24, 22  # of a panel, around the bars: room for numbers, its title, the step

@@ -6,7 +6,8 @@ EdgeSRError
 │   └── DeviceLost      the GPU or its driver failed; only a new process can go on
 ├── InputError          one input file cannot be served; the others can
 ├── IntegrityError      a bundle or one of its files is not what it claims to be
-└── AccuracyError       a quantised or cast network strays too far from its float32 graph
+├── AccuracyError       a quantised or cast network strays too far from its float32 graph
+└── RegressionError     a run is worse than its baseline by more than was allowed
 
 The command line turns these into exit codes in one place, ``edge_sr.cli.exit_codes``.
 """
@@ -61,3 +62,7 @@ class IntegrityError(EdgeSRError):
 
 class AccuracyError(EdgeSRError):
     """A quantised or cast network strays too far from its float32 graph."""
+
+
+class RegressionError(EdgeSRError):
+    """A run is worse than its baseline by more than was allowed."""

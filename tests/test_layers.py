@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("edge_sr", "build_engines", "calibration", "host_training", "benchmarks")
 
 ROOM_FLOOR = {
-    **dict.fromkeys(("__init__", "__version__", "errors", "tensors", "timing"), 0),
+    **dict.fromkeys(("__init__", "__version__", "errors", "svg", "tensors", "timing"), 0),
     **dict.fromkeys(("image", "diffusion", "device"), 1),
     "artifacts": 2,
     "backends": 3,

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping
 
 from build_engines.device_check.steps import Findings, NotAvailable
 from build_engines.device_check.subject import Subject
+from edge_sr.bench.energy import LEAST_READINGS, work
 from edge_sr.device.power.conditions import throttled
 from edge_sr.device.power.find import Found, find_meter
 from edge_sr.device.power.recorder import Recorder
-from edge_sr.device.power.trace import Figures, between
-
-LEAST_READINGS = 5  # inside the window; fewer say little about it
-SETTLING = 50  # calls before the window begins
+from edge_sr.device.power.trace import Figures
 
 
 def measure_energy(
@@ -34,10 +32,8 @@ def measure_energy(
         before = recorder.conditions()
         with subject.opened(precision) as session:
             (feeds,) = subject.feeds(session)
-            pictures, start_s, end_s = _work(lambda: session.run(feeds), recorder, seconds)
-            while not recorder.settled(end_s):
-                recorder.wait(0.02)
-        worked = between(recorder.mark(start_s), recorder.mark(end_s))
+            done = work(lambda: session.run(feeds), recorder, seconds)
+        worked, pictures = done.figures, done.pictures
         after = recorder.conditions()
         if worked is None:
             raise NotAvailable(recorder.sampler.trouble() or "no reading came in time")
@@ -48,7 +44,7 @@ def measure_energy(
             "pictures": pictures,
             **_told(worked, "work"),
             **_told(recorder.idle, "idle"),
-            "joules_per_picture": round(worked.energy_j / pictures, 6),
+            "joules_per_picture": round(done.joules_per_picture, 6),
             "above_idle_joules_per_picture": _above_idle(worked, recorder.idle, pictures),
             "trouble": recorder.sampler.trouble(),
             "before": before.to_json(),
@@ -57,19 +53,8 @@ def measure_energy(
         }
     few = f"; only {worked.readings} readings" if worked.readings < LEAST_READINGS else ""
     idle = "idle not available" if recorder.idle is None else f"idle {recorder.idle.power_w:.2f} W"
-    line = f"{worked.power_w:.2f} W, {idle}, {worked.energy_j / pictures:.4f} J a picture, by {found.meter.name}{few}"
+    line = f"{worked.power_w:.2f} W, {idle}, {done.joules_per_picture:.4f} J a picture, by {found.meter.name}{few}"
     return Findings(figures, line=line)
-
-
-def _work(call: Callable[[], object], recorder: Recorder, seconds: float) -> tuple[int, float, float]:
-    """How many pictures, and from when to when."""
-    for _ in range(SETTLING):
-        call()
-    pictures, start_s = 0, recorder.clock()
-    while pictures == 0 or recorder.clock() < start_s + seconds:
-        call()
-        pictures += 1
-    return pictures, start_s, recorder.clock()
 
 
 def _told(figures: Figures | None, name: str) -> Mapping[str, object]:

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from build_engines.device_check.latency import timed
 from build_engines.device_check.steps import Findings, NotAvailable
 from build_engines.device_check.subject import Subject
+from edge_sr.bench.latency import timed
+from edge_sr.bench.memory import resident_kib
 
 SETTLING = 200  # calls before the first look: pools fill up, a graph is captured
 LOOKS = 10
 MOST_CALLS = 10_000
 MOST_GROWTH_KIB = 4096  # over all calls; one 256x256 picture lost a call would be 2.5 GB
-
-
-def resident_kib(statm: Path = Path("/proc/self/statm")) -> int | None:
-    """Memory that this process holds in RAM, garbage collected; None where the system does not tell."""
-    gc.collect()
-    try:
-        pages = int(statm.read_text("utf-8").split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 def measure_growth(

@@ -5,76 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
 from build_engines.device_check.steps import Findings, NotAvailable
 from build_engines.device_check.subject import FLOAT32, Subject
+from edge_sr.bench.latency import WARM_UP_S, medians, timed, times_of, warm_up
 from edge_sr.timing import side_by_side
 
-WINDOW = 20  # calls whose median is compared with that of the window before
-STABLE = 0.02  # the medians of two windows differ by less
-WARM_UP_S = 20.0  # at most: a board whose clocks wander never gets stable
-LEAST_CALLS, MOST_CALLS = 30, 20_000
-LEAST_FOR_P99 = 100
 IN_TURN_ROUNDS = (10, 500)
-
-Clock = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """stable: whether the median stood still before the time was up."""
-
-    calls: int
-    seconds: float
-    stable: bool
-
-
-def warm_up(call: Callable[[], object], *, limit_s: float = WARM_UP_S, clock: Clock = time.perf_counter) -> WarmUp:
-    """Call until the medians of two windows in a row lie within STABLE of each other, for limit_s at most."""
-    start_s, calls, before = clock(), 0, float("inf")
-    while clock() - start_s < limit_s:
-        median = float(np.median(timed(call, seconds=0, least=WINDOW, clock=clock)))
-        calls += WINDOW
-        if abs(median - before) <= STABLE * median:
-            return WarmUp(calls, clock() - start_s, True)
-        before = median
-    return WarmUp(calls, clock() - start_s, False)
-
-
-def timed(
-    call: Callable[[], object],
-    *,
-    seconds: float,
-    least: int = LEAST_CALLS,
-    most: int = MOST_CALLS,
-    clock: Clock = time.perf_counter,
-    after: Callable[[], object] = lambda: None,
-) -> list[float]:
-    """Milliseconds of each call, for so many seconds, at least and at most so many. after: each call, not timed."""
-    taken_ms: list[float] = []
-    end_s = clock() + seconds
-    while len(taken_ms) < least or (len(taken_ms) < most and clock() < end_s):
-        start_s = clock()
-        call()
-        taken_ms.append((clock() - start_s) * 1e3)
-        after()
-    return taken_ms
 
 
 def distribution(taken_ms: Sequence[float]) -> dict[str, object]:
-    """p99_ms is None below LEAST_FOR_P99 calls, where it would be the slowest call under another name."""
-    p50, p90, p99 = (round(float(each), 4) for each in np.percentile(taken_ms, (50, 90, 99)))
-    return {
-        "calls": len(taken_ms),
-        "p50_ms": p50,
-        "p90_ms": p90,
-        "p99_ms": p99 if len(taken_ms) >= LEAST_FOR_P99 else None,
-        "least_ms": round(min(taken_ms), 4),
-        "most_ms": round(max(taken_ms), 4),
-    }
+    """Of ``edge_sr.bench.latency.times_of`` what fits on a line of the report."""
+    times = times_of(taken_ms)
+    return {name: getattr(times, name) for name in ("calls", "p50_ms", "p90_ms", "p99_ms", "least_ms", "most_ms")}
 
 
 def measure_latency(subject: Subject, precision: str, *, seconds: float) -> Findings:
@@ -109,12 +55,6 @@ def beside_parts(taken_ms: Sequence[float], parts: Sequence[Mapping[str, float]]
         return None
     rest = [ms - sum(each.values()) for ms, each in zip(taken_ms, parts, strict=True)]
     return round(float(np.median(rest)), 4)
-
-
-def medians(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """By part of a call; {} where the session takes no times."""
-    names = dict.fromkeys(name for each in parts for name in each)
-    return {name: round(float(np.median([each[name] for each in parts if name in each])), 4) for name in names}
 
 
 def measure_in_turn(subject: Subject, *, seconds: float) -> Findings:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from importlib import metadata
 from typing import Any
 
 from build_engines.device_check.steps import Findings
 from build_engines.device_check.subject import Subject
+from edge_sr.bench.surroundings import load_average, versions
 from edge_sr.device.facts import read_facts
 from edge_sr.device.power.conditions import Conditions, read_conditions, read_power_mode
 from edge_sr.doctor import report
-
-# Of what a figure may depend on; TensorRT and CUDA stand in the backend's version.
-PACKAGES = (
-    *("numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tensorrt", "pycuda", "cuda-python", "jetson-stats"),
-    *("opencv-python", "opencv-python-headless", "Pillow", "onnx-graphsurgeon", "polygraphy"),
-)
 
 
 def machine_json(subject: Subject, power_mode: str | None) -> dict[str, object]:
@@ -29,30 +22,12 @@ def machine_json(subject: Subject, power_mode: str | None) -> dict[str, object]:
         **asdict(read_facts()),
         "python": platform.python_version(),
         "libc": " ".join(platform.libc_ver()),
-        "packages": _versions(),
+        "packages": versions(),
         "power_mode": power_mode,
-        "load_average": _load_average(),
+        "load_average": load_average(),
         "target": asdict(subject.target.machine),
         "gpu": None if gpu is None else asdict(gpu),
     }
-
-
-def _load_average() -> float | None:
-    """Programs that wanted to run, over the minute before; None where the system does not tell."""
-    try:
-        return round(os.getloadavg()[0], 2)
-    except OSError:
-        return None
-
-
-def _versions() -> Mapping[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def looking(power_mode: str | None) -> Callable[[], Conditions]:

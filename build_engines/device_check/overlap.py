@@ -7,10 +7,10 @@ from itertools import zip_longest
 
 import numpy as np
 
-from build_engines.device_check.latency import timed
 from build_engines.device_check.steps import Findings
 from build_engines.device_check.subject import Subject
 from edge_sr.backends.base import Session
+from edge_sr.bench.latency import timed
 from edge_sr.tensors import Tensors
 from edge_sr.timing import side_by_side
 

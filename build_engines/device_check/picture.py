@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from build_engines.device_check.latency import distribution, timed
+from build_engines.device_check.latency import distribution
 from build_engines.device_check.steps import Findings
 from build_engines.device_check.subject import Subject
+from edge_sr.bench.latency import timed
 from edge_sr.image.png import write_png
 from edge_sr.image.radiograph import from_unit
 from edge_sr.models import open_model

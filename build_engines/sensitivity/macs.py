@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from math import prod
-
-import onnx
 from onnx import ModelProto
 
 from build_engines.chain_graphs import Graphs
 from build_engines.check.effort import Effort
-from build_engines.onnx_check import without_weights
 from build_engines.quantize import OUT_AXIS
 from edge_sr.artifacts.chain import Chain
+from edge_sr.bench.roofline.count import macs_of
+from edge_sr.bench.roofline.shapes import shapes_of
 from edge_sr.errors import UsageError
 
 
@@ -27,23 +25,14 @@ def macs(model: ModelProto) -> dict[str, int]:
 
     model: a float graph, its weights initializers. UsageError where it leaves open more than the batch.
     """
-    single = without_weights(model)  # inferred again, from a batch of one
-    for port in (*single.graph.input, *single.graph.output):
-        axes = port.type.tensor_type.shape.dim
-        if axes and axes[0].dim_param:
-            axes[0].dim_value = 1
-    graph = onnx.shape_inference.infer_shapes(single, data_prop=True).graph
-    sides = {
-        value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim][2:]  # 0 where left open
-        for value in (*graph.input, *graph.value_info, *graph.output)
-    }
-    weights = {tensor.name: prod(tensor.dims) for tensor in model.graph.initializer}
+    shapes = shapes_of(model)
+    constants = {tensor.name for tensor in model.graph.initializer}
     costs = {}
-    for node in graph.node:
-        if node.op_type in OUT_AXIS and node.input[1] in weights:
-            # Every position of the kernel once for each output (or, transposed, input) pixel.
-            pixels = prod(sides.get(node.output[0] if node.op_type == "Conv" else node.input[0], [0]))
-            if not pixels:
-                raise UsageError("the size of this tensor is left open", where=node.output[0], expected="fixed sides")
-            costs[node.output[0]] = weights[node.input[1]] * pixels
+    for node in model.graph.node:
+        if node.op_type in OUT_AXIS and node.input[1] in constants:
+            try:
+                costs[node.output[0]] = macs_of(node, shapes)
+            except KeyError as error:
+                where = str(error.args[0])
+                raise UsageError("the size of this tensor is left open", where=where, expected="fixed sides") from None
     return costs

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from build_engines.check.accuracy import GATES
 from build_engines.sensitivity.search import Sensitivity
-from calibration.svg import BLUE, GREY, ORANGE, document, legend, line, rect, text
+from edge_sr.svg import BLUE, GREY, ORANGE, document, legend, line, rect, text
 
 LEFT, PLOT_WIDTH, RIGHT = 220, 560, 90  # px: the names, the bars, the cost
 HEAD, ROW, BAR, FOOT = 86, 16, 10, 16

@@ -14,10 +14,10 @@ MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 16
 
 
-def parse_json(content: bytes, where: object) -> object:
+def parse_json(content: bytes, where: object, *, most_bytes: int = MAX_JSON_BYTES) -> object:
     """Strict JSON: UTF-8, at most 1 MiB and 16 levels, no duplicate key, no NaN or infinity. Raises IntegrityError."""
-    if len(content) > MAX_JSON_BYTES:
-        raise IntegrityError(f"{len(content):,} bytes long", where=where, expected=f"at most {MAX_JSON_BYTES:,}")
+    if len(content) > most_bytes:
+        raise IntegrityError(f"{len(content):,} bytes long", where=where, expected=f"at most {most_bytes:,}")
     try:
         value: object = json.loads(
             content.decode(), object_pairs_hook=_unique, parse_constant=_not_finite, parse_float=_finite
@@ -26,7 +26,7 @@ def parse_json(content: bytes, where: object) -> object:
     except RecursionError:
         raise IntegrityError("nested too deep", where=where, expected=f"at most {MAX_JSON_DEPTH} levels") from None
     except ValueError as error:
-        raise IntegrityError(f"not the JSON of a bundle: {error}", where=where) from error
+        raise IntegrityError(f"not the JSON of edge-sr: {error}", where=where) from error
     return value
 
 

@@ -63,16 +63,20 @@ class OnnxRuntime:
         """Raises IntegrityError naming the file where it is damaged, missing, or newer than this ONNX Runtime."""
         return OnnxSession(self.inference_session(artifact), artifact, _failures(self._ort))
 
-    def inference_session(self, artifact: Path, *, optimized: Path | None = None) -> Any:
+    def inference_session(self, artifact: Path, *, optimized: Path | None = None, profile: Path | None = None) -> Any:
         """ONNX Runtime's own session, with our options. optimized: where the graph is saved as it has optimised it.
 
-        Such a file is for this version and processor alone: it holds ONNX Runtime's own operators.
+        Such a file is for this version and processor alone: it holds ONNX Runtime's own operators. profile: how the
+        name of the file begins in which the times of all nodes are, once the session's end_profiling has returned it.
         """
         if not Path(artifact).is_file():
             raise IntegrityError("no such file", where=artifact, expected="an ONNX file")
         options = self._options()
         if optimized is not None:
             options.optimized_model_filepath = str(optimized)
+        if profile is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile)
         try:
             # enable_fallback would print, and go on with the CPU under another name.
             providers = listed(self.provider)

@@ -13,6 +13,7 @@ COMMANDS = {
         "build_engines.build_command:build_command",
         "Make a checked engine for this machine: FP16, INT8 or the fastest.",
     ),
+    "bench": ("edge_sr.cli.bench:bench", "Measure latency, memory, power and quality of every variant in one run."),
     "engines": ("edge_sr.cli.engines:engines", "List, verify, explain and prune what was built."),
     "calibrate": (
         "build_engines.ranges.calibrate_command:calibrate",

@@ -16,6 +16,7 @@ from edge_sr.errors import (
     EnvironmentFault,
     InputError,
     IntegrityError,
+    RegressionError,
     UsageError,
 )
 
@@ -26,6 +27,7 @@ USAGE = 2  # the command line asks for something impossible
 ENVIRONMENT = 3  # this machine lacks a package, a permission, space on a disk
 ACCURACY = 4  # a quantised or cast network strays too far from its float32 graph
 INTEGRITY = 5  # a bundle or one of its files is not what it claims to be
+REGRESSION = 6  # a run is worse than its baseline by more than was allowed
 BUG = 70  # EX_SOFTWARE of sysexits.h
 DEVICE_LOST = 71  # EX_OSERR of sysexits.h: the GPU or its driver failed, a new process may go on
 INTERRUPTED = 130  # 128 + SIGINT, as a shell shows it
@@ -38,6 +40,7 @@ _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (EnvironmentFault, ENVIRONMENT),
     (AccuracyError, ACCURACY),
     (IntegrityError, INTEGRITY),
+    (RegressionError, REGRESSION),
     (click.Abort, INTERRUPTED),
     (KeyboardInterrupt, INTERRUPTED),
     (click.ClickException, USAGE),

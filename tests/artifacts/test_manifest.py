@@ -207,7 +207,7 @@ def test_a_file_is_listed_once(file: str) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not the JSON of a bundle"),
+        (b"", "not the JSON of edge-sr"),
         (b'{"a": 1, "a": 2}', "key 'a' stands twice"),
         (b'{"a": NaN}', "NaN is not a number"),
         (b'{"a": -Infinity}', "-Infinity is not a number"),

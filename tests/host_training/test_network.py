@@ -6,7 +6,8 @@ import pytest
 from onnx import ModelProto, numpy_helper
 
 from edge_sr.artifacts.bundle import Bundle, default_bundle
-from host_training.network import Cost, Levels, Stage, cost_of, levels_of, shapes_of
+from edge_sr.bench.roofline.shapes import shapes_of
+from host_training.network import Cost, Levels, Stage, cost_of, levels_of
 
 HEADER = '<ir_version: 10, opset_import: ["" : 20]>'
 

@@ -110,6 +110,12 @@ class Trace:
         with self._lock:
             return self._samples[-1].power_w if self._samples else {}
 
+    @property
+    def powers_w(self) -> list[tuple[float, float]]:
+        """(time, total power) of every reading that is kept, oldest first; of a counter not of the first of a piece."""
+        with self._lock:
+            return [(sample.time_s, sample.power_w[TOTAL]) for sample in self._samples if TOTAL in sample.power_w]
+
     def at(self, time_s: float) -> Mark | None:
         """The energy up to that moment; None where it lies before, after or in a gap between the readings."""
         before, after = self._around(time_s)

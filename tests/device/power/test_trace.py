@@ -120,3 +120,17 @@ def test_a_mark_outlives_the_readings_it_came_from() -> None:
     figures = between(start, trace.at(99.85))
     assert trace.at(0.05) is None
     assert figures is not None and figures.energy_j == pytest.approx(998)
+
+
+def test_every_reading_that_is_kept_can_be_shown() -> None:
+    trace = Trace(counts_energy=False, longest_gap_s=1.0)
+    for time_s, watts in ((0.0, 5.0), (0.5, 7.0)):
+        trace.add(time_s, {"total": watts})
+    assert trace.powers_w == [(0.0, 5.0), (0.5, 7.0)]
+
+
+def test_of_a_counter_the_first_reading_tells_no_power() -> None:
+    trace = Trace(counts_energy=True, longest_gap_s=1.0)
+    for time_s, joules in ((0.0, 100.0), (0.5, 104.0)):
+        trace.add(time_s, {"total": joules})
+    assert trace.powers_w == [(0.5, 8.0)]

@@ -1,0 +1,1 @@
+"""The report's pictures: SVG elements for a page, drawn for the width of a telephone."""
