@@ -45,6 +45,7 @@ def limits_of(subjects: Sequence[Subject], devices: Sequence[str], *, warn: Warn
                     subject.model.networks,
                     device,
                     subject.precision,
+                    steps=subject.steps,
                     threads=subject.threads,
                     device=here[subject.threads] if device == THIS_CPU else None,
                 )
