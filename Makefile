@@ -15,7 +15,7 @@ endif
 # One thread is a habit for training beside other work; the suite measures times with the threads that users have.
 unexport OMP_NUM_THREADS
 
-.PHONY: help demo test test-pythons test-arm64 lint bench-published bench-precision bench-options bench-host bench-streams \
+.PHONY: help demo test test-pythons test-arm64 lint bench bench-scaling bench-published bench-precision bench-options bench-host bench-streams \
 	bench-families bench-natural train-default train-fast wheel clean
 .DELETE_ON_ERROR:
 
@@ -48,8 +48,14 @@ test-python-%: .venv-%/.with-device wheel
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall dist/edge_sr-*.whl
 	.venv-$*/bin/pytest --ignore=tests/host_training
 
-bench-published: $(VENV)/.with-all  ## time one picture against the published chain of 300 steps, side by side
-	$(BIN)/python benchmarks/against_published_chain.py
+bench: $(VENV)/.with-all  ## ours against everything else, in one run
+	$(BIN)/python benchmarks/bench.py
+
+bench-published: $(VENV)/.with-all  ## one picture against the published chain of 300 steps alone, told and not written
+	$(BIN)/python benchmarks/bench.py --peer published-ddpm300
+
+bench-scaling: $(VENV)/.with-all  ## how the cost grows with pixels, tiles, batch and steps
+	$(BIN)/python benchmarks/scaling.py
 
 bench-precision: $(VENV)/.with-all  ## build in every precision; speed and quality side by side, on EDGE_SR_DATA
 	@test -n "$(EDGE_SR_DATA)" || { echo "error: EDGE_SR_DATA names no folder of radiographs" >&2; exit 1; }

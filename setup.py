@@ -69,7 +69,10 @@ setup(
     keywords="super-resolution radiograph diffusion onnx tensorrt jetson",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
-    package_data={"edge_sr": ["bundles/**/*", "bench/roofline/*.json", "py.typed"], "host_training": ["configs/*", "download/*.json"]},
+    package_data={
+        "edge_sr": ["bundles/**/*", "bench/roofline/*.json", "py.typed"],
+        "host_training": ["configs/*", "download/*.json"],
+    },
     install_requires=REQUIRED,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["edge-sr = edge_sr.cli:main", "edge-sr-host = host_training.command:main"]},

@@ -55,13 +55,18 @@ def build_chain(*, seed: int = 0) -> PublishedChain:
 
 @torch.inference_mode()
 def super_resolve(
-    chain: PublishedChain, lr: np.ndarray, *, num_inference_steps: int = NUM_TRAIN_TIMESTEPS, seed: int = 0
+    chain: PublishedChain,
+    lr: np.ndarray,
+    *,
+    num_inference_steps: int = NUM_TRAIN_TIMESTEPS,
+    sampler: str = "ddpm",
+    seed: int = 0,
 ) -> np.ndarray:
     """(64, 64) uint8 -> (256, 256) uint8. num_inference_steps: 300 is every step, as published."""
     cond = _encode(chain.autoencoder, lr)  # (1, 4, 32, 32)
     generator = torch.Generator().manual_seed(seed)
     latents = torch.randn(LATENTS, generator=generator)
-    timesteps, coefficients = ddpm_coefficients(num_inference_steps)
+    timesteps, coefficients = step_coefficients(num_inference_steps, sampler=sampler)
     for timestep, (keep, use, draw) in zip(torch.from_numpy(timesteps)[:, None], coefficients.tolist(), strict=True):
         latents = keep * latents + use * chain.denoiser(latents, cond, timestep)
         if draw:
@@ -72,14 +77,14 @@ def super_resolve(
     return pixels
 
 
-def ddpm_coefficients(num_inference_steps: int) -> tuple[np.ndarray, np.ndarray]:
+def step_coefficients(num_inference_steps: int, *, sampler: str = "ddpm") -> tuple[np.ndarray, np.ndarray]:
     """(K,) int64 timesteps and (K, 3) float64: z' = keep * z + use * predicted noise + draw * noise.
 
-    Linear betas from 1e-4 to 0.02, epsilon prediction and sigma^2 = beta, as published; the prediction of x0 between
-    the two (see edge_sr.diffusion.samplers) is multiplied out.
+    Linear betas from 1e-4 to 0.02, epsilon prediction and, for ddpm, sigma^2 = beta, as published; the prediction of x0
+    between the two (see edge_sr.diffusion.samplers) is multiplied out. sampler: ddpm, or ddim, which draws nothing.
     """
     abar = make_alphas_cumprod("linear", NUM_TRAIN_TIMESTEPS, rescale_betas_zero_snr=False)
-    table = sampler_table("ddpm", abar, num_inference_steps=num_inference_steps, prediction_type="epsilon")
+    table = sampler_table(sampler, abar, num_inference_steps=num_inference_steps, prediction_type="epsilon")
     return table.timesteps, np.stack([table.c + table.d * table.p, table.d * table.q, table.n], axis=1)
 
 

@@ -43,7 +43,7 @@ def test_a_picture_of_64_becomes_one_of_256_with_one_call_of_the_denoiser_a_step
 
 
 def test_every_step_is_run_by_default() -> None:
-    timesteps, coefficients = published_chain.ddpm_coefficients(published_chain.NUM_TRAIN_TIMESTEPS)
+    timesteps, coefficients = published_chain.step_coefficients(published_chain.NUM_TRAIN_TIMESTEPS)
     assert timesteps.tolist() == list(range(299, -1, -1))
     assert coefficients[-1, 2] == 0 and np.all(coefficients[:-1, 2] > 0)
 
@@ -55,9 +55,15 @@ def test_the_multiplied_out_step_is_the_sampler_s() -> None:
     start, draws = rng.normal(size=8), rng.normal(size=(300, 8))
     expected = sample(table, lambda z, t: np.tanh(z + t), start, noise_of_step=lambda step: draws[step])
     z = start
-    for t, (keep, use, draw), fresh in zip(*published_chain.ddpm_coefficients(300), draws, strict=True):
+    for t, (keep, use, draw), fresh in zip(*published_chain.step_coefficients(300), draws, strict=True):
         z = keep * z + use * np.tanh(z + t) + draw * fresh
     np.testing.assert_allclose(z, expected, rtol=1e-9)
+
+
+def test_ddim_takes_fewer_steps_and_draws_nothing() -> None:
+    timesteps, coefficients = published_chain.step_coefficients(25, sampler="ddim")
+    assert len(timesteps) == 25
+    assert not coefficients[:, 2].any()
 
 
 def test_the_same_seed_builds_the_same_chain(chain) -> None:
