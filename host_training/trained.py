@@ -224,7 +224,7 @@ def generator(name: str, runs: Path, steps: int | None) -> TrainedGenerator:
     sha256 = load_weights(folder / "weights.safetensors", generator=net)
     data = table_as(Data, settings, "data")
     provenance: dict[str, object] = {"weights_sha256": sha256}
-    if record["start"]:
+    if record.get("start"):
         provenance["start_sha256"] = record["start"]["sha256"]
     if record["data_manifest_sha256"]:
         provenance["data_manifest_sha256"] = record["data_manifest_sha256"]
@@ -241,7 +241,7 @@ def generator(name: str, runs: Path, steps: int | None) -> TrainedGenerator:
 def stages(runs: Path, name: str) -> list[str]:
     """The trainings in ``runs`` that led to this one, it last."""
     before: list[str] = []
-    start = json.loads((runs / name / REQUEST).read_text())["start"]
+    start = json.loads((runs / name / REQUEST).read_text()).get("start")
     if start and start["training"] and (runs / start["training"] / REQUEST).is_file():
         before = stages(runs, start["training"])
     return [*before, name]
