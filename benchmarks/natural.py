@@ -45,7 +45,7 @@ PUBLISHED_DB = {"Set5": 28.42, "Set14": 26.00}  # of bicubic, luma taken first
 PROTOCOL = "LR by MATLAB's bicubic of the colours, x4; PSNR and SSIM of 8-bit luma without a border of 4 pixels"
 
 Produce = Callable[[np.ndarray], np.ndarray]
-"""(h, w, 3) uint8 -> (4h, 4w, 3) uint8."""
+"""(h, w, 3) or (h, w) uint8 -> four times as high and wide."""
 
 
 def bicubic(lr: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def bicubic(lr: np.ndarray) -> np.ndarray:
 
 def measured(folder: Path, rows: dict[str, Produce]) -> dict[str, Any]:
     """One set: figures by row, each the mean over its pictures."""
-    pictures = [natural_picture(path, channels=3) for path in pictures_below(folder)]
+    pictures = [natural_picture(path) for path in pictures_below(folder)]  # one of Set14 is grey, its own luma
     if not pictures:
         raise UsageError("no picture", where=folder, expected="the pictures of Set5 or Set14")
     return {
