@@ -216,6 +216,7 @@ def peer_variant(theirs: Theirs, threads: int) -> Variant:
         opening=Opening(round(theirs.open_ms, 3), round(entrant.first_ms, 3), entrant.warm),
         steps=peer.steps,
         threads=threads,
+        parameters=peer.parameters,
         macs=peer.macs,
         peer=True,
         note=f"{peer.about}{'; random weights' if peer.random_weights else ''}",
@@ -225,7 +226,7 @@ def peer_variant(theirs: Theirs, threads: int) -> Variant:
 def peer_facts(theirs: Theirs) -> dict[str, Any]:
     """What the schema has no place for, and why one was not timed."""
     peer = theirs.peer
-    names = ("title", "about", "random_weights", "parameters", "macs")
+    names = ("title", "about", "random_weights")
     return {"key": peer.name, **{name: getattr(peer, name) for name in names}, "failed": theirs.why or None}
 
 

@@ -72,7 +72,7 @@ def _row(variant: Record, facts: Record, ratio: Record) -> str:
     file = variant["file_latency"]
     cells = [
         variant["title"] + ("*" if facts.get("random_weights") else ""),
-        f"{facts['parameters']:,}" if facts.get("parameters") else "",
+        f"{variant['parameters']:,}" if variant["parameters"] else "",
         _number(variant["macs"] / 1e9) if variant["macs"] else "",
         str(variant["latency"]["calls"]),
         _number(variant["latency"]["p50_ms"]),

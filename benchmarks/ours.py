@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.onnxrt_options import int8_engine
-from build_engines.chain_graphs import float_graphs
-from build_engines.sensitivity.macs import effort_of
 from edge_sr.artifacts.bundle import SHIPPED, Bundle, bundle_folder
-from edge_sr.artifacts.chain import chain_of
 from edge_sr.artifacts.engine_cache import VARIABLE
-from edge_sr.bench.latency import times_of
 from edge_sr.bench.measure import Gathered
-from edge_sr.bench.schema import Memory, Opening, Variant
+from edge_sr.bench.recorded import recorded
+from edge_sr.bench.schema import Memory, Variant
 from edge_sr.bench.variants import Subject
 from edge_sr.errors import EdgeSRError
 
@@ -63,44 +60,9 @@ def build_int8(words: Sequence[str], cache: Path) -> dict[str, str]:
     return failed
 
 
-def macs_of(subject: Subject) -> int:
-    """Multiply-accumulates of one picture of 64x64, of all its convolutions."""
-    assert subject.bundle is not None, "only bundles are asked about"
-    chain = chain_of(subject.bundle, sampler=subject.sampler, steps=subject.steps)
-    return effort_of(chain, float_graphs(chain)).total
-
-
 def variant_of(subject: Subject, gathered: Gathered, process: AsProcess | None) -> Variant:
     """process: None where none was started."""
-    entry, bundle = subject.entry, subject.bundle
-    build_s = entry.manifest.timings.get("build_s") if entry else None
-    return Variant(
-        key=subject.key,
-        title=f"edge-sr {subject.title}",
-        model=subject.choice.word,
-        bundle=subject.identity,
-        backend=str(subject.model.provenance["backend"]),
-        precision=subject.precision,
-        size=subject.size,
-        scale=subject.model.scale,
-        latency=times_of(gathered.array.taken_ms, gathered.array.phases),
-        opening=Opening(
-            open_ms=round(subject.open_ms, 3),
-            first_call_ms=round(gathered.first_call_ms, 3),
-            warm_up=gathered.warm,
-            cold_start_ms=process.cold_start_ms if process else None,
-            cold_starts=process.starts if process else 0,
-        ),
-        asked=subject.choice.precision,
-        family=bundle.manifest.family if bundle else None,
-        engine=entry.name if entry else None,
-        engine_bytes=sum(file.bytes for file in entry.manifest.engines.values()) if entry else None,
-        build_seconds=build_s if isinstance(build_s, (int, float)) else None,
-        sampler=subject.sampler,
-        steps=subject.steps,
-        threads=subject.threads,
-        macs=macs_of(subject),
-        file_latency=times_of(gathered.file.taken_ms, gathered.file.phases),
-        outside_session_ms=gathered.outside_session_ms,
-        memory=Memory(process.peak_mib, None) if process else None,
-    )
+    cold_ms, starts = (process.cold_start_ms, process.starts) if process else (None, 0)
+    memory = Memory(process.peak_mib, None) if process else None
+    found = recorded(subject, gathered, cold_start_ms=cold_ms, starts=starts, memory=memory)
+    return replace(found, title=f"edge-sr {subject.title}")

@@ -1,22 +1,13 @@
-"""What an ONNX file says of its network: parameters, multiply-accumulates, and the levels of a U-shaped one."""
+"""What an ONNX file says of its network: the levels of a U-shaped one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
-from onnx import ModelProto, NodeProto, TensorProto
+from onnx import ModelProto, NodeProto
 
-from edge_sr.bench.roofline.count import CONVOLUTIONS, Shapes, macs_of
+from edge_sr.bench.roofline.count import CONVOLUTIONS, Shapes
 from edge_sr.bench.roofline.shapes import shapes_of
-
-
-@dataclass(frozen=True)
-class Cost:
-    """parameters: floating-point weights. macs: of one picture; None where the graph leaves a size open."""
-
-    parameters: int
-    macs: int | None
 
 
 @dataclass(frozen=True)
@@ -41,17 +32,6 @@ class Levels:
         return (
             len(sides) > 1 and sides == sides[::-1] and sides[: len(sides) // 2 + 1] == sorted(set(sides), reverse=True)
         )
-
-
-def cost_of(model: ModelProto) -> Cost:
-    floats = (TensorProto.FLOAT, TensorProto.FLOAT16)
-    weights = [prod(tensor.dims) for tensor in model.graph.initializer if tensor.data_type in floats]
-    shapes = shapes_of(model)
-    try:
-        macs = sum(macs_of(node, shapes) for node in model.graph.node)
-    except KeyError:
-        return Cost(sum(weights), None)
-    return Cost(sum(weights), macs)
 
 
 def levels_of(model: ModelProto) -> Levels | None:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ from edge_sr import __version__
 from edge_sr.backends.onnxrt import OnnxRuntime
 from edge_sr.bench.caveats import caveats
 from edge_sr.bench.hr_pictures import phantoms, pictures_in
-from edge_sr.bench.latency import times_of
 from edge_sr.bench.limits import check_devices, limits_of
 from edge_sr.bench.measure import Gathered, gather, measure_latency, measure_throughput, settle
 from edge_sr.bench.panels import SIDE, Album, album_of, to_show
 from edge_sr.bench.plan import Lengths, Plan
 from edge_sr.bench.process import cold_starts_ms, peak_mib, steady_mib
 from edge_sr.bench.quality import judge, makers_of
+from edge_sr.bench.recorded import recorded
 from edge_sr.bench.records import plain
 from edge_sr.bench.scales import Scales
-from edge_sr.bench.schema import Energy, Memory, Opening, Power, Quality, Report, Variant
+from edge_sr.bench.schema import Energy, Memory, Power, Quality, Report, Variant
 from edge_sr.bench.surroundings import Surroundings
 from edge_sr.bench.variants import Subject, Wish, open_variants
 
@@ -165,43 +165,14 @@ def _start_cold(subjects: Sequence[Subject], findings: Findings, plan: Plan, fol
 
 
 def _variant(subject: Subject, findings: Findings) -> Variant:
-    gathered, entry = findings.gathered[subject.key], subject.entry
-    timings = {} if entry is None else entry.manifest.timings
-    build_s = timings.get("build_s")
-    cold_ms = findings.cold_ms.get(subject.key)
-    return Variant(
-        key=subject.key,
-        title=subject.title,
-        model=Path(subject.choice.word).name,
-        bundle=subject.identity,
-        family=None if subject.bundle is None else subject.bundle.manifest.family,
-        backend=subject.backend,
-        asked=subject.choice.precision,
-        precision=subject.precision,
-        engine=None if entry is None else entry.name,
-        engine_bytes=None if entry is None else sum(file.bytes for file in entry.manifest.engines.values()),
-        build_seconds=build_s if isinstance(build_s, (int, float)) else None,
-        sampler=subject.sampler,
-        steps=subject.steps,
-        threads=subject.threads,
-        size=subject.size,
-        scale=subject.model.scale,
-        latency=times_of(gathered.array.taken_ms, gathered.array.phases),
-        file_latency=times_of(gathered.file.taken_ms, gathered.file.phases),
-        outside_session_ms=gathered.outside_session_ms,
-        opening=Opening(
-            open_ms=round(subject.open_ms, 3),
-            first_call_ms=round(gathered.first_call_ms, 3),
-            warm_up=gathered.warm,
-            cold_start_ms=cold_ms,
-            cold_starts=0 if cold_ms is None else findings.starts,
-        ),
-        throughput=tuple(gathered.throughput),
-        stream_pictures_per_s=gathered.stream_pictures_per_s,
+    found = recorded(
+        subject,
+        findings.gathered[subject.key],
+        cold_start_ms=findings.cold_ms.get(subject.key),
+        starts=findings.starts,
         memory=findings.memory.get(subject.key),
-        energy=findings.energy.get(subject.key),
-        quality=findings.quality.get(subject.computes),
     )
+    return replace(found, energy=findings.energy.get(subject.key), quality=findings.quality.get(subject.computes))
 
 
 def _gpu() -> dict[str, Any]:

@@ -163,7 +163,8 @@ class Variant:
     key: the same in every run that asks for the same, so that runs can be compared: model, sampler and steps,
     precision, backend, threads, size. title: for people. model: the word or folder name that was asked for.
     precision: what it really is; asked: what was asked for, as "auto". engine: name of the cache entry, None for the
-    bundle's own files. size: of the LR picture, [width, height]. macs: multiply-accumulates of one picture.
+    bundle's own files. size: of the LR picture, [width, height]. parameters: weights; macs: of one picture of a tile's
+    size, multiply-accumulates; None where they were not counted.
     peer: it is no edge-sr, it stands beside it; note: what to know of it, such as "random weights".
     outside_session_ms: of a file's median time, what lies outside the model's calls.
     """
@@ -186,6 +187,7 @@ class Variant:
     sampler: str | None = None
     steps: int | None = None
     threads: int | None = None
+    parameters: int | None = None
     macs: int | None = None
     peer: bool = False
     note: str = ""

@@ -9,19 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from edge_sr.artifacts.bundle import Bundle, bundle_folder, file_sha256
-from edge_sr.artifacts.chain import chain_of
-from edge_sr.artifacts.families import FAMILIES
 from edge_sr.backends.base import Backend
+from edge_sr.bench.roofline.cost import cost_of_bundle
 from edge_sr.errors import UsageError
 from edge_sr.models import open_model
 from edge_sr.models.base import SRModel
 from edge_sr.models.latent_diffusion import LatentDiffusion
 from host_training.data.protocol import SCALE
 from host_training.evaluation.pictures import PictureSet
-from host_training.network import Cost, cost_of
 
 FORM = "BUNDLE or BUNDLE@SAMPLER:STEPS, such as bundle@ddim:4"
 MEASURED_ON: Mapping[str, tuple[str, ...]] = {  # degradation of a bundle -> those of the pictures that fit it
@@ -80,18 +76,8 @@ class Candidate:
             "networks_sha256": {role: file_sha256(bundle.path(role)) for role in manifest.networks},
             "degradation": self.degradation,
             **run,
-            **asdict(self._cost()),
+            **asdict(cost_of_bundle(self.bundle, sampler=self.sampler, steps=self.steps)),
         }
-
-    def _cost(self) -> Cost:
-        """Of one tile, every step counted."""
-        runs = {"denoiser": chain_of(self.bundle, sampler=self.sampler, steps=self.steps).steps}
-        roles = FAMILIES[self.bundle.manifest.family].networks
-        costs = {role: cost_of(onnx.load(self.bundle.path(role))) for role in roles}
-        macs = [None if cost.macs is None else cost.macs * runs.get(role, 1) for role, cost in costs.items()]
-        known = [count for count in macs if count is not None]
-        whole = sum(known) if len(known) == len(macs) else None
-        return Cost(sum(cost.parameters for cost in costs.values()), whole)
 
 
 def candidates(words: Sequence[str], backend: Backend) -> list[Candidate]:

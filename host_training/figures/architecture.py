@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from edge_sr.artifacts.bundle import Bundle, default_bundle
+from edge_sr.bench.roofline.cost import Cost, cost_of, whole_cost
 from edge_sr.tensors import TensorSpec
 from host_training.figures.parts import Drawing, Part
 from host_training.figures.results import Json
 from host_training.figures.style import BLUE, COLUMN, GREEN, GREY, INK, ORANGE, PAPER, PURPLE, SMALL, bare_axes, canvas
-from host_training.network import Cost, Levels, Stage, cost_of, levels_of
+from host_training.network import Levels, Stage, levels_of
 
 ROLES = {"encoder": ("LR encoder", GREEN), "denoiser": ("Denoiser", BLUE), "decoder": ("Decoder", PURPLE)}
 BOX, STEP = 0.56, 0.98  # inches: a box, and from one to the next
@@ -162,12 +163,7 @@ def _macs(macs: int | None) -> str:
 def _in_all(networks: Mapping[str, Network], steps: int) -> str:
     """One picture through the chain."""
     costs = {role: network.cost for role, network in networks.items()}
-    parameters = sum(cost.parameters for cost in costs.values())
-    macs = [
-        None if cost.macs is None else cost.macs * (steps if role == "denoiser" else 1) for role, cost in costs.items()
-    ]
-    whole = None if None in macs else sum(each for each in macs if each is not None)
-    return f"In all: {cost_text(Cost(parameters, whole))}"
+    return f"In all: {cost_text(whole_cost(costs, steps))}"
 
 
 def _times(steps: int) -> str:

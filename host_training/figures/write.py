@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 
 from edge_sr.artifacts.bundle import Bundle
+from edge_sr.bench.roofline.cost import cost_of
 from edge_sr.image.atomic import write_atomically
 from edge_sr.image.png import write_png
 from host_training.data.protocol import SCALE
@@ -25,7 +26,6 @@ from host_training.figures.scales import by_scale
 from host_training.figures.spectrum import spectrum
 from host_training.figures.training import Training, curves, trainings_in, trainings_of
 from host_training.figures.worst import gains
-from host_training.network import cost_of
 
 PAGE, FOLDER, SHEET = "index.html", "figures", "augmentation"
 SHOWN = ("psnr_db", "haarpsi_med", "ssim", "lpips")

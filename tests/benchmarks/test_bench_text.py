@@ -18,6 +18,7 @@ def record() -> dict[str, Any]:
         "key": "ours",
         "title": "edge-sr int8",
         "peer": False,
+        "parameters": 1_400_000,
         "macs": 1_340_000_000,
         "threads": 2,
         "latency": {"p50_ms": 5.0, "calls": 400},
@@ -28,6 +29,7 @@ def record() -> dict[str, Any]:
         "key": "x4plus",
         "title": "Real-ESRGAN x4plus",
         "peer": True,
+        "parameters": 16_697_987,
         "macs": 73_428_369_408,
         "threads": 2,
         "latency": {"p50_ms": 360.0, "calls": 18},
@@ -39,7 +41,7 @@ def record() -> dict[str, Any]:
         "load_average_before": 0.1,
     }
     peers = [
-        {"key": "x4plus", "title": "x4plus", "parameters": 16_697_987, "random_weights": True, "failed": None},
+        {"key": "x4plus", "title": "x4plus", "random_weights": True, "failed": None},
         {"key": "compiled", "title": "compiled", "failed": "no compiler"},
     ]
     told = {"report": {"variants": [ours, peer], "conditions": conditions, "warnings": ["busy"]}, "peers": peers}
@@ -53,7 +55,7 @@ def test_a_peer_has_its_cost_and_how_much_slower_it_is(record: dict[str, Any]) -
 
 
 def test_ours_has_a_time_from_file_to_file_and_no_ratio(record: dict[str, Any]) -> None:
-    assert "| edge-sr int8 |  | 1.34 | 400 | 5 | 8 |  |  |" in ratio_table(record)
+    assert "| edge-sr int8 | 1,400,000 | 1.34 | 400 | 5 | 8 |  |  |" in ratio_table(record)
 
 
 def test_conditions_failures_and_warnings_are_told(record: dict[str, Any]) -> None:

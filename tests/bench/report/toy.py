@@ -99,6 +99,7 @@ def variant(key: str, p50: float, **changed: Any) -> Variant:
         "sampler": "ddim",
         "steps": 1,
         "threads": 2,
+        "parameters": 1_814_000,
         "macs": 1_512_345_678,
         "file_latency": times(p50 + sum(OF_A_FILE.values()), seed=7, of_file=True),
         "outside_session_ms": 1.64,

@@ -15,6 +15,15 @@ def graph(ports: str, body: str, *, name: str = "net", **weights: np.ndarray) ->
     return model
 
 
+def with_zeros(ports: str, body: str) -> ModelProto:
+    """Weights that are declared without values become zeros."""
+    model = graph(ports, body)
+    for value in model.graph.value_info:
+        shape = [axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(shape, np.float32), value.name))
+    return model
+
+
 def floats(*shape: int) -> np.ndarray:
     return np.ones(shape, np.float32)
 
