@@ -15,7 +15,8 @@ endif
 # One thread is a habit for training beside other work; the suite measures times with the threads that users have.
 unexport OMP_NUM_THREADS
 
-.PHONY: help demo test test-pythons test-arm64 lint bench bench-scaling bench-published bench-precision bench-options bench-host bench-streams \
+.PHONY: help demo test test-pythons test-arm64 lint install-service uninstall-service test-service soak \
+	bench bench-scaling bench-published bench-precision bench-options bench-host bench-streams \
 	bench-families bench-natural train-default train-fast wheel clean
 .DELETE_ON_ERROR:
 
@@ -35,6 +36,9 @@ test: lint  ## check style and types, then run the whole suite
 test-arm64: $(VENV)/.with-all wheel  ## the wheel on an emulated arm64 processor, its pictures against ours; needs root
 	@scripts/arm64/check $(BIN)/python dist/edge_sr-*.whl
 
+test-service: $(VENV)/.with-all  ## boot a systemd in namespaces and run the installed service in it; as root
+	EDGE_SR_TEST_BOOT=1 $(BIN)/python -m pytest tests/systemd/test_booted.py
+
 lint: $(VENV)/.with-all  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,6 +51,12 @@ test-pythons: $(JETPACK_PYTHONS:%=test-python-%)  ## what a device runs, from th
 test-python-%: .venv-%/.with-device wheel
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall dist/edge_sr-*.whl
 	.venv-$*/bin/pytest --ignore=tests/host_training
+
+install-service: wheel  ## install or upgrade the service of systemd; as root
+	@scripts/install-service install
+
+uninstall-service:  ## remove it; pictures, engines and settings stay
+	@scripts/install-service uninstall
 
 bench: $(VENV)/.with-all  ## ours against everything else, in one run
 	$(BIN)/python benchmarks/bench.py
@@ -146,11 +156,11 @@ $(VENV)/.with-cpu: $(DECLARED) | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.with-all: $(DECLARED) | $(VENV)/bin/python
-	$(INSTALL) -e ".[cpu,host,scale,build,test]"
+	$(INSTALL) -e ".[cpu,host,scale,build,service,demo,test]"
 	@touch $@ $(VENV)/.with-cpu
 
 .venv-%/.with-device: $(DECLARED) | .venv-%/bin/python
-	$(INSTALL) ".[cpu,build,test]"
+	$(INSTALL) ".[cpu,build,service,demo,test]"
 	@touch $@
 
 .PRECIOUS: .venv-%/bin/python .venv-%/.with-device

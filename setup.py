@@ -54,7 +54,21 @@ EXTRAS = {
     # Trainings on several processes, and their curves in a browser; without them one process trains and metrics.jsonl
     # has all the figures.
     "scale": ["accelerate>=1.0", "tensorboard>=2.16"],
-    "test": ["hypothesis>=6.100", "mypy>=1.11", "pytest>=8", "ruff>=0.6", "scikit-image>=0.22"],
+    # What ours is measured against: `make bench`.
+    "peers": ["diffusers>=0.30", "onnx>=1.16", "onnxruntime>=1.23", "onnxscript>=0.3", "torch>=2.6"],
+    # `edge-sr watch` does without both: it scans the folder, and keeps no metrics.
+    "service": ["inotify_simple>=1.3.5", "prometheus-client>=0.20"],
+    "demo": ["starlette>=0.40", "uvicorn>=0.30"],
+    "test": [
+        "axe-playwright-python>=0.1",
+        "httpx>=0.27",  # starlette's test client
+        "hypothesis>=6.100",
+        "mypy>=1.11",
+        "playwright>=1.45",  # drives Debian's Chromium; no browser of its own is downloaded
+        "pytest>=8",
+        "ruff>=0.6",
+        "scikit-image>=0.22",
+    ],
 }
 
 setup(

@@ -20,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import bench_text, scaling_text  # noqa: E402
 from edge_sr.artifacts.bundle import default_bundle  # noqa: E402
 from edge_sr.cli.exit_codes import guarded  # noqa: E402
 from host_training.evaluation.measure import evaluate  # noqa: E402
@@ -28,10 +29,10 @@ from host_training.evaluation.request import request  # noqa: E402
 from host_training.evaluation.tables import markdown_tables  # noqa: E402
 
 EVALUATION = ROOT / "benchmarks" / "results" / "evaluation.json"
-SPEED = ROOT / "benchmarks" / "results" / "against_published_chain.json"
+BENCH = ROOT / "benchmarks" / "results" / "bench.json"
+SCALING = ROOT / "benchmarks" / "results" / "scaling.json"
 PRECISION = ROOT / "benchmarks" / "results" / "precision.json"
 FAMILIES = ROOT / "benchmarks" / "results" / "families.json"
-IN_SESSION = ("model", "copy_in", "compute", "copy_out")  # phases of a picture; older records have "model" alone
 DOCUMENTS = ("README.md", "docs/build.md", "docs/evaluation.md", "docs/training.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SETS, SCALES = ("nih-test", "hannover"), (256, 512)  # on which the default bundle is measured
@@ -79,17 +80,21 @@ def summary() -> str:
 
 
 def speed() -> str:
-    """Ours against the published chain."""
-    report = read(SPEED)
-    ours, given = report["edge_sr"], report["conditions"]
-    outside = sum(ms for name, ms in ours["phases_p50_ms"].items() if name not in IN_SESSION)
-    return (
-        f"One 64x64 PNG, from reading it to the rename of the result, session open: **{ours['p50_ms']:.1f} ms** "
-        f"(median of {ours['runs']}; {outside:.1f} ms of it outside the network), {report['ratio']:.0f} times faster "
-        f"than the published chain (AutoencoderKL and UNet-lite, 300 DDPM steps, eager PyTorch) in the same run. "
-        f"{given['cpu']}, {given['cores']} cores, float32, {given['threads']} threads each; "
-        "`make bench-published` measures it on yours."
-    )
+    """One picture of ours, and how many times longer the best known others take."""
+    return bench_text.summary(read(BENCH))
+
+
+def peers() -> str:
+    """Everything that was timed in one run, with what it costs."""
+    record = read(BENCH)
+    head = f"{bench_text.conditions_line(record)}. *: random weights, which change no time. GMAC: one tile of 64x64."
+    return f"{head}\n\n{bench_text.ratio_table(record)}"
+
+
+def growth() -> str:
+    """How the time of a picture grows."""
+    record = read(SCALING)
+    return "\n\n".join([scaling_text.fit_table(record), *scaling_text.large_lines(record)])
 
 
 def evaluation() -> str:
@@ -223,6 +228,8 @@ def cost() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "summary": summary,
     "speed": speed,
+    "peers": peers,
+    "growth": growth,
     "precision": precision,
     "engines": engines,
     "evaluation": evaluation,
