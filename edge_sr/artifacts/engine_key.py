@@ -17,7 +17,7 @@ from edge_sr.artifacts.manifest import SAMPLERS
 from edge_sr.artifacts.strict_json import Fields
 from edge_sr.device.facts import DeviceFacts
 
-BUILD_VERSION = 1  # raised with every change of the build after which older engines must not be used any more
+BUILD_VERSION = 2  # raised with every change of the build after which older engines must not be used any more
 PRECISIONS = ("fp32", "fp16", "int8", "auto")
 BACKENDS = ("onnxruntime", "tensorrt")
 ROLES = ("upscale", *dict.fromkeys(role for family in FAMILIES.values() for role in family.networks))

@@ -93,7 +93,7 @@ def test_a_damaged_engine_is_told_and_the_next_one_taken(chain: Chain, key: Engi
 
 @pytest.mark.parametrize(
     "other",
-    [{"chain_sha256": "d" * 64}, {"backend_version": "1.30.0"}, {"instructions": ("avx2",)}, {"build_version": 2}],
+    [{"chain_sha256": "d" * 64}, {"backend_version": "1.30.0"}, {"instructions": ("avx2",)}, {"build_version": 1}],
 )
 def test_an_engine_of_something_else_is_none(
     chain: Chain, key: EngineKey, engine_cache: Path, other: dict[str, object]

@@ -34,7 +34,7 @@ def macs_of(node: NodeProto, shapes: Shapes) -> int:
     """Multiply-accumulates, 0 for other operators than NETWORKS. KeyError where a shape is not known."""
     if node.op_type in _CONVOLUTIONS:  # every position of the kernel at each output (or, transposed, input) pixel
         seen = shapes[node.input[0] if node.op_type == "ConvTranspose" else node.output[0]]
-        pixels = seen[1:-1] if attributes_of(node).get("channels_last") else seen[2:]
+        pixels = seen[:-1] if attributes_of(node).get("channels_last") else (seen[0], *seen[2:])  # of all images
         return prod(shapes[weight_of(node)]) * prod(pixels)
     if node.op_type in _PRODUCTS:
         transposed = bool(attributes_of(node).get("transA"))

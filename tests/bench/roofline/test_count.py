@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx", reason="graphs are written with onnx")
@@ -19,6 +20,13 @@ def test_an_8_bit_one_with_the_channels_last_counts_pixels_and_not_channels() ->
     ports = "(uint8[N,2,3,4] x, float s, uint8 z) => (uint8[N,2,3,7] y)"
     net = graph(ports, body, w=codes(7, 4, 1, 1))
     assert operations_of(net.graph.node[0], shapes_of(net)) == 2 * (7 * 4) * (2 * 3)
+
+
+def test_strips_of_a_picture_that_are_images_of_a_batch_all_count() -> None:
+    body = "s = Reshape(x, to) y = Conv(s, w)"
+    to = np.array([-1, 4, 3, 6])
+    net = graph("(float[N,4,6,6] x) => (float[2,8,3,6] y)", body, w=floats(8, 4, 1, 1), to=to)
+    assert macs_of(net.graph.node[1], shapes_of(net)) == 8 * 4 * 36
 
 
 def test_a_product_with_a_transposed_first_factor() -> None:

@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def profile(ms: float) -> Profile:
-    nodes = {name: NodeTime("Conv" if name[-1] in "acf" else "Other", ms, ms) for name in NODES}
+    nodes = {name: NodeTime("Conv" if name[-1] in "acf" else "Other", ms, ms, ms) for name in NODES}
     return Profile(1, 10, 20.0, 19.0, nodes, None)
 
 
