@@ -12,7 +12,9 @@ TIMES_FASTER = {"published-ddpm300": 500, "x4plus": 50, "compact": 4}  # file to
 OUTSIDE_MS = 2.2
 COLD_START_MS = 600
 PEAK_MB = 200
+TIMES_FLOOR = 3
 MB_OF_MIB = 1.048576
+ROOFLINE = "judged"  # key of the judged variant's, in the report
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Bar:
 def bars(record: Record) -> list[Bar]:
     """All of them, of the default bundle's int8 engine."""
     ours = judged(record)
-    return [*_ratio_bars(record, ours), *_own_bars(ours)]
+    return [*_ratio_bars(record, ours), *_own_bars(ours), _roofline_bar(record, ours)]
 
 
 def judged(record: Record) -> Record | None:
@@ -97,3 +99,10 @@ def _own_bars(ours: Record | None) -> Iterator[Bar]:
     peak_mib = (given.get("memory") or {}).get("peak_mib")
     peak_mb = None if peak_mib is None else round(peak_mib * MB_OF_MIB, 1)
     yield Bar("peak memory of edge-sr run, 64x64", PEAK_MB, "MB", False, peak_mb, why)
+
+
+def _roofline_bar(record: Record, ours: Record | None) -> Bar:
+    measured = ((record["report"].get("roofline") or {}).get(ROOFLINE) or {}).get("measured")
+    why = "no int8 engine" if ours is None else "was not measured"
+    times = None if measured is None else measured["times_floor"]
+    return Bar("session over the int8 floor of this processor", TIMES_FLOOR, "times", False, times, why)

@@ -33,7 +33,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))  # Python puts this folder there; benchmarks itself is not installed
 
 from benchmarks import rounds as turns  # noqa: E402
-from benchmarks.bars import bars, ratios  # noqa: E402
+from benchmarks.bars import ROOFLINE, bars, ratios  # noqa: E402
 from benchmarks.bench_text import as_text  # noqa: E402
 from benchmarks.ours import PRECISIONS, AsProcess, build_int8, engines_in, shipped, variant_of  # noqa: E402
 from benchmarks.peers.base import PEERS, Peer, Surroundings, make_peer  # noqa: E402
@@ -42,8 +42,10 @@ from edge_sr.backends.onnxrt import MOST_THREADS  # noqa: E402
 from edge_sr.bench.caveats import caveats  # noqa: E402
 from edge_sr.bench.inputs import pictures_of  # noqa: E402
 from edge_sr.bench.latency import times_of  # noqa: E402
+from edge_sr.bench.limits import limits_of  # noqa: E402
 from edge_sr.bench.measure import Gathered, gather  # noqa: E402
 from edge_sr.bench.process import cold_starts_ms, peak_mib  # noqa: E402
+from edge_sr.bench.roofline import THIS_CPU  # noqa: E402
 from edge_sr.bench.schema import Conditions, Opening, Report, Variant  # noqa: E402
 from edge_sr.bench.surroundings import Surroundings as Machine  # noqa: E402
 from edge_sr.bench.turns import Timed  # noqa: E402
@@ -109,21 +111,29 @@ def run(
         ours = open_ours(wish, Path(folder), stack, lengths=lengths, tell=tell)
         theirs, refused = open_peers(peers, where, stack, lengths=lengths, tell=tell)
         contest(ours, theirs, lengths, tell)
+        limit = limit_of([each.subject for each in ours], words[0], tell)
         variants = [
             *(variant_of(each.subject, each.gathered, each.process) for each in ours),
             *(peer_variant(each, where.threads) for each in theirs if each.entrant),
         ]
-    conditions = with_versions(machine.told())
+    conditions, subjects = with_versions(machine.told()), [each.subject for each in ours]
     report = Report(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         code_version=__version__,
         conditions=conditions,
         options={"rounds": lengths.rounds, "turn_s": lengths.turn_s, "slow_calls": lengths.slow_calls},
         variants=tuple(variants),
+        roofline=limit,
         warnings=tuple(caveats(conditions, [each for each in variants if not each.peer])),
         seconds=round(time.perf_counter() - start_s, 1),
     )
-    return record_of(report, [*map(peer_facts, theirs), *refused], word=words[0], quick=lengths == QUICK)
+    return record_of(
+        report,
+        [*map(peer_facts, theirs), *refused],
+        forms={each.key: each.entry.manifest.timings["compiled"] for each in subjects if each.entry},
+        word=words[0],
+        quick=lengths == QUICK,
+    )
 
 
 def open_ours(wish: Wish, folder: Path, stack: ExitStack, *, lengths: Lengths, tell: Tell) -> list[Ours]:
@@ -199,6 +209,14 @@ def contest(ours: Sequence[Ours], theirs: Sequence[Theirs], lengths: Lengths, te
     )
 
 
+def limit_of(ours: Sequence[Subject], word: str, tell: Tell) -> dict[str, Any] | None:
+    """The roofline of the judged variant on this processor; None where there is no int8 engine of ONNX Runtime."""
+    chosen = [each for each in ours if (each.choice.word, each.precision) == (word, "int8")]
+    tell("measuring the roofline of this processor")
+    found = limits_of(chosen[:1], [THIS_CPU], warn=tell)
+    return {ROOFLINE: next(iter(found.values()))} if found else None
+
+
 def peer_variant(theirs: Theirs, threads: int) -> Variant:
     """A peer in the schema of ``edge-sr bench``."""
     peer, entrant = theirs.peer, theirs.entrant
@@ -236,8 +254,13 @@ def with_versions(conditions: Conditions) -> Conditions:
     return replace(conditions, versions={**conditions.versions, **{n: found[n] for n in PACKAGES if n in found}})
 
 
-def record_of(report: Report, peers: list[dict[str, Any]], *, word: str, quick: bool) -> dict[str, Any]:
-    """What is written: the report, what else is known of the peers, the ratios, and the bars of the bundle ``word``."""
+def record_of(
+    report: Report, peers: list[dict[str, Any]], *, forms: dict[str, Any], word: str, quick: bool
+) -> dict[str, Any]:
+    """What is written: the report, what else is known of the peers, the ratios, and the bars of the bundle ``word``.
+
+    forms: what the build says of each engine of ours, by variant.
+    """
     judged = (each.key for each in report.variants if (each.model, each.precision) == (word, "int8"))
     record: dict[str, Any] = {
         "schema_version": 1,
@@ -246,6 +269,7 @@ def record_of(report: Report, peers: list[dict[str, Any]], *, word: str, quick: 
         "judged": next(judged, None),
         "report": report.to_json(),
         "peers": peers,
+        "forms": forms,
     }
     record["ratios"] = ratios(record)
     record["bars"] = [bar.to_json() for bar in bars(record)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.bars import Record, bars, judged
+from benchmarks.bars import ROOFLINE, Record, bars, judged
+from edge_sr.bench.roofline.text import text_of
 from edge_sr.errors import UsageError
 
 SUMMARISED = {
@@ -66,6 +67,19 @@ def ratio_table(record: Record) -> str:
     rows = record["report"]["variants"]
     lines += [_row(each, facts.get(each["key"], {}), ratios.get(each["key"], {})) for each in rows]
     return "\n".join(lines)
+
+
+def limit(record: Record) -> str:
+    """The judged variant against the roofline of the processor it ran on, and what its build gained."""
+    found = (record["report"]["roofline"] or {})[ROOFLINE]
+    compiled = record["forms"][record["judged"]]["upscale"]
+    forms = ", ".join(f"{count} {form}" for form, count in compiled["convolutions"].items())
+    gained = ""
+    if compiled["before_ms"] is not None:
+        gained = (
+            f" In the build, in turn: {compiled['before_ms']:.2f} ms as they are, {compiled['after_ms']:.2f} ms so."
+        )
+    return f"{text_of(found)}\n\nForms of its 8-bit convolutions: {forms}.{gained}"
 
 
 def _row(variant: Record, facts: Record, ratio: Record) -> str:

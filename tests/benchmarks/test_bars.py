@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="benchmarks are not in the wheel")
 
-from benchmarks.bars import bars, judged, ratios
+from benchmarks.bars import ROOFLINE, bars, judged, ratios
 
 OURS: dict[str, Any] = {
     "key": "ours-int8",
@@ -69,3 +69,10 @@ def test_a_bar_reads_as_a_sentence() -> None:
     assert "held         times faster than compact: 5 times (at least 4 times)" in told
     assert "MISSED       cold start of edge-sr run, one picture: 700 ms (at most 600 ms)" in told
     assert "not measured times faster than x4plus: was not asked for (at least 50 times)" in told
+
+
+@pytest.mark.parametrize(("times", "held"), [(2.9, True), (3.1, False)])
+def test_the_session_is_held_against_the_roofline(times: float, held: bool) -> None:
+    found = record()
+    found["report"]["roofline"] = {ROOFLINE: {"measured": {"times_floor": times}}}
+    assert [bar.held for bar in bars(found) if "floor" in bar.name] == [held]
