@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import bench_text, scaling_text  # noqa: E402
-from edge_sr.artifacts.bundle import default_bundle  # noqa: E402
+from edge_sr.artifacts.bundle import Bundle, default_bundle  # noqa: E402
+from edge_sr.artifacts.chain import Networks, chain_of  # noqa: E402
+from edge_sr.bench.roofline import devices, roofline_of  # noqa: E402
+from edge_sr.bench.roofline.text import SUMMARY, summary_row, table  # noqa: E402
+from edge_sr.bench.roofline.work import PRECISIONS  # noqa: E402
 from edge_sr.cli.exit_codes import guarded  # noqa: E402
 from host_training.evaluation.measure import evaluate  # noqa: E402
 from host_training.evaluation.record import as_json, read_record  # noqa: E402
@@ -32,8 +36,9 @@ EVALUATION = ROOT / "benchmarks" / "results" / "evaluation.json"
 BENCH = ROOT / "benchmarks" / "results" / "bench.json"
 SCALING = ROOT / "benchmarks" / "results" / "scaling.json"
 PRECISION = ROOT / "benchmarks" / "results" / "precision.json"
+NATURAL = ROOT / "benchmarks" / "results" / "natural.json"
 FAMILIES = ROOT / "benchmarks" / "results" / "families.json"
-DOCUMENTS = ("README.md", "docs/build.md", "docs/evaluation.md", "docs/training.md")
+DOCUMENTS = ("README.md", "docs/bench.md", "docs/build.md", "docs/evaluation.md", "docs/training.md")
 BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 SETS, SCALES = ("nih-test", "hannover"), (256, 512)  # on which the default bundle is measured
 SUMMARY_ROWS = {  # the model's without the name of its bundle
@@ -89,6 +94,43 @@ def peers() -> str:
     record = read(BENCH)
     head = f"{bench_text.conditions_line(record)}. *: random weights, which change no time. GMAC: one tile of 64x64."
     return f"{head}\n\n{bench_text.ratio_table(record)}"
+
+
+def limit() -> str:
+    """The judged variant against the roofline of the processor it was measured on."""
+    return bench_text.limit(read(BENCH))
+
+
+def boards() -> str:
+    """What the default bundle could take on boards, predicted: from its graph and the file of devices alone."""
+    bundle = Bundle.open(default_bundle())
+    networks = Networks.of_bundle(chain_of(bundle))
+    found = [roofline_of(bundle, networks, name, precision) for name in devices() for precision in PRECISIONS]
+    first = found[0]
+    head = (
+        f"{first['bundle']} at its default steps, {first['operations'] / 1e9:.2f} G operations, one 64x64 picture. "
+        "**Predicted, not measured.**"
+    )
+    return f"{head}\n\n{table(SUMMARY, map(summary_row, found))}"
+
+
+def natural() -> str:
+    """Models of three channels on natural pictures."""
+    record = read(NATURAL)
+    lines = [
+        f"{record['protocol']}.",
+        "",
+        "| | trained, steps | set | PSNR, dB | SSIM | bicubic, published, dB |",
+        "| --- | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for name, of_set in record["sets"].items():
+        for title, row in of_set["rows"].items():
+            steps = record["bundles"].get(title, {}).get("trained_steps", {})
+            cells = [title, ", ".join(map(str, steps.values())), f"{name}, {of_set['pictures']}"]
+            cells += [f"{row['psnr_db']:.2f}", f"{row['ssim']:.4f}"]
+            cells.append("" if steps else f"{of_set['bicubic_published_db']:.2f}")
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def growth() -> str:
@@ -230,6 +272,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "speed": speed,
     "peers": peers,
     "growth": growth,
+    "limit": limit,
+    "boards": boards,
+    "natural": natural,
     "precision": precision,
     "engines": engines,
     "evaluation": evaluation,

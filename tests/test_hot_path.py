@@ -92,7 +92,7 @@ def test_no_array_over_64_kib_is_allocated(tiny: Bundle, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["stub", "onnxruntime"])
 def test_without_a_workspace_the_output_is_such_an_array(tiny: Bundle, kind: str) -> None:
     lines = LineByLine()
-    assert lines.of(call_of(tiny, kind, keep=False)) > 4 * LARGEST and "pipeline.py" in lines.where
+    assert lines.of(call_of(tiny, kind, keep=False)) > 4 * LARGEST and "pipeline/workspace.py" in lines.where
 
 
 @pytest.mark.parametrize(("kind", "calls"), [("stub", 10_000), ("onnxruntime", 1_000)])

@@ -112,7 +112,7 @@ def test_imports_run_downwards(package: str) -> None:
         ("edge_sr/models/base.py", "import torch.nn as nn"),
         ("edge_sr/cli/doctor.py", "from onnxruntime import InferenceSession"),
         ("edge_sr/backends/onnxrt.py", "import tensorrt as trt"),
-        ("edge_sr/pipeline.py", "from cuda.bindings import driver"),
+        ("edge_sr/pipeline/tiles.py", "from cuda.bindings import driver"),
         ("host_training/export.py", "from build_engines import lint"),
         ("build_engines/compose.py", "import host_training.nets"),
         ("calibration/collect.py", "from build_engines.compose import compose"),

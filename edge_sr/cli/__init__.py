@@ -13,6 +13,11 @@ COMMANDS = {
         "build_engines.build_command:build_command",
         "Make a checked engine for this machine: FP16, INT8 or the fastest.",
     ),
+    "watch": ("edge_sr.cli.watch:watch", "Super-resolve every picture that is put into a folder, for years."),
+    "status": ("edge_sr.cli.status:status", "Ask a running service how it is."),
+    "spool": ("edge_sr.cli.spool:spool", "Look into a service's folders: list, verify, find."),
+    "requeue": ("edge_sr.cli.requeue:requeue", "Give quarantined pictures to the service once more."),
+    "demo": ("edge_sr.cli.demo:demo", "Show before and after in a browser, with a slider between them."),
     "bench": ("edge_sr.cli.bench:bench", "Measure latency, memory, power and quality of every variant in one run."),
     "engines": ("edge_sr.cli.engines:engines", "List, verify, explain and prune what was built."),
     "calibrate": (

@@ -23,21 +23,26 @@ BLOCK = 32
 _WORD_LIMIT = 2**64
 
 
-def noise_field(seed: int, shape: tuple[int, int, int], *, step: int = 0) -> np.ndarray:
+def noise_field(
+    seed: int, shape: tuple[int, int, int], *, step: int = 0, origin: tuple[int, int] = (0, 0)
+) -> np.ndarray:
     """(1, C, H, W) float32, each value a function of (seed, step, channel, y, x) alone.
 
     seed, step: 0..2^64-1. step 0 is the noise that sampling starts from; the sampler's step k (0-based) takes k + 1.
+    origin: (y, x) of the first position, so that a part of a large field can be had by itself.
     UsageError for a number outside these and for an empty shape.
     """
-    _check(seed, step, shape)
+    _check(seed, step, shape, origin)
     channels, height, width = shape
-    rows, columns = -(-height // BLOCK), -(-width // BLOCK)
+    (top, inner_top), (left, inner_left) = (divmod(start, BLOCK) for start in origin)
+    rows, columns = -(-(inner_top + height) // BLOCK), -(-(inner_left + width) // BLOCK)
     words = np.empty((channels, rows * BLOCK, columns * BLOCK), np.uint64)
     for row in range(rows):
         for column in range(columns):
             place = np.s_[:, row * BLOCK : (row + 1) * BLOCK, column * BLOCK : (column + 1) * BLOCK]
-            words[place] = _block_words(seed, step, row, column, channels)
-    return _standard_normal(words[:, :height, :width])[np.newaxis]
+            words[place] = _block_words(seed, step, top + row, left + column, channels)
+    inner = words[:, inner_top : inner_top + height, inner_left : inner_left + width]
+    return _standard_normal(inner)[np.newaxis]
 
 
 def _block_words(seed: int, step: int, row: int, column: int, channels: int) -> np.ndarray:
@@ -59,9 +64,11 @@ def _standard_normal(words: np.ndarray) -> np.ndarray:
     return (np.sqrt(-2 * np.log(u1)) * np.cos(angle)).astype(np.float32)
 
 
-def _check(seed: int, step: int, shape: tuple[int, int, int]) -> None:
+def _check(seed: int, step: int, shape: tuple[int, int, int], origin: tuple[int, int]) -> None:
     for value, where in ((seed, "seed"), (step, "step")):
         if not 0 <= value < _WORD_LIMIT:
             raise UsageError(f"{value} is out of range", where=where, expected="0 to 18446744073709551615")
     if len(shape) != 3 or min(shape) < 1:
         raise UsageError(f"no field of shape {tuple(shape)}", where="shape", expected="(C, H, W), each at least 1")
+    if min(origin) < 0:
+        raise UsageError(f"no field begins at {origin}", where="origin", expected="(y, x), neither below 0")

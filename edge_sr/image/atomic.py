@@ -44,12 +44,14 @@ def _read_regular(descriptor: int, path: Path, max_bytes: int) -> bytes:
         return file.read(status.st_size)
 
 
-def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+def write_atomically(path: Path, content: bytes, *, overwrite: bool = False, durable: bool = False) -> None:
     """Publish content under path: whole or not at all.
 
     Writes a hidden file beside the target, then renames it; whoever reads the folder sees no half file, nor does a
-    killed process leave one under that name. It does not wait for the disk, which can take as long as the
-    picture itself: after a power cut a picture of the last seconds may have to be made again.
+    killed process leave one under that name.
+
+    durable: wait for the disk, which can take as long as the picture itself. Without it, after a power cut a picture of
+    the last seconds may have to be made again.
 
     UsageError when the target exists and overwrite is False, also when it appears in the same moment; EnvironmentFault
     for a full disk and for a folder that cannot be written.
@@ -62,7 +64,11 @@ def write_atomically(path: Path, content: bytes, *, overwrite: bool = False) -> 
     part = path.with_name(f".{path.name[:48]}.{secrets.token_hex(4)}.part")
     try:
         _write_through(part, content)
+        if durable:
+            _to_disk(part)
         _publish(part, path, overwrite=overwrite)
+        if durable:
+            _to_disk(path.parent)
     except OSError as fault:
         raise _explained(fault, path) from fault
     finally:
@@ -75,6 +81,17 @@ def _write_through(part: Path, content: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(part, flags, 0o666), "wb") as file:
         file.write(content)
+
+
+def _to_disk(path: Path) -> None:
+    """Of a file its bytes, of a folder the names in it, as fsync(2) says; Windows opens no folder."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _publish(part: Path, path: Path, *, overwrite: bool) -> None:

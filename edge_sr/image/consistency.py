@@ -5,6 +5,8 @@ This is the reference of the nodes that end the composed graph; the same arithme
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edge_sr.image.planes import planes
@@ -49,11 +51,24 @@ def lr_rmse(sr_pixels: np.ndarray, lr_pixels: np.ndarray) -> float:
 
     sr_pixels: (H*scale, W*scale), lr_pixels: (H, W), both uint8 or both uint16, or both in colour (.., .., 3).
     """
+    return rmse_of(squared_error(sr_pixels, lr_pixels), lr_pixels)
+
+
+def squared_error(sr_pixels: np.ndarray, lr_pixels: np.ndarray) -> float:
+    """The sum of squares of mean(sr) - lr over the pixels of lr, of a picture or of some of its rows; see lr_rmse.
+
+    The squares are whole multiples of 1 / scale^4, so at scale 2 and 4 their sum does not depend on its order.
+    """
     scale = sr_pixels.shape[0] // lr_pixels.shape[0]
     wide = np.dtype(f"uint{16 * sr_pixels.itemsize}")  # a sum of up to 257 pixels fits
     error = _block_sum(_bands(planes(sr_pixels), scale), scale, wide) / scale**2
     error -= planes(lr_pixels)
-    return float(np.sqrt(np.mean(np.square(error, out=error)))) * 255.0 / float(np.iinfo(sr_pixels.dtype).max)
+    return float(np.square(error, out=error).sum())
+
+
+def rmse_of(squares: float, lr_pixels: np.ndarray) -> float:
+    """lr_rmse of a picture, from the sum of squares over all of it."""
+    return math.sqrt(squares / lr_pixels.size) * 255.0 / float(np.iinfo(lr_pixels.dtype).max)
 
 
 # The arithmetic runs on bands, (N, C, h, scale, W), because numpy is slow where the last axis has only scale elements.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,15 +18,16 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from edge_sr.errors import EdgeSRError, InputError, UsageError
+from edge_sr.errors import EdgeSRError, UsageError
 from edge_sr.image.atomic import read_whole
 from edge_sr.image.planes import planes
 from edge_sr.image.png import SIGNATURE as PNG_SIGNATURE
 from edge_sr.image.png import chunks
+from edge_sr.image.refusals import Refused
 
 MIN_SIDE = 8  # one block of the latent grid needs it, and nothing smaller shows anatomy
 MAX_PIXELS = 64_000_000  # four times a 4000 x 4000 detector; decoded and upscaled it still fits a board's memory
-STRIP = 1 << 13  # pixels at a time from float to integers: what is in between, 32 KiB, stays in the first cache
+STRIP = 1 << 14  # pixels at a time from float to integers: what is in between, 64 KiB, stays in a near cache
 ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 274, 258, 262  # TIFF 6.0 tags; EXIF shares the first
 
 # By its first bytes rather than Image.open: a name proves nothing, other formats stay out, and the opening is faster.
@@ -40,6 +41,17 @@ READERS: dict[bytes, type[ImageFile]] = {
 
 Colour = Literal["refuse", "luma", "rgb"]
 
+# What reading may change, as a picture's record tells it.
+NOTES = (
+    ROTATED := "rotated as EXIF says",
+    ONE_BIT := "1-bit picture",
+    SPREAD := "12 bits spread over 16",
+    WHITE_IS_ZERO := "white is zero in the file",
+    ALPHA_DROPPED := "opaque alpha dropped",
+    GREY_AS_COLOUR := "grey stored as colour",
+    LUMA := "luma of a colour picture",
+)
+
 
 @dataclass(frozen=True)
 class Radiograph:
@@ -47,7 +59,7 @@ class Radiograph:
 
     pixels: (H, W) uint8 or uint16, C-contiguous, 0 is black; may be read-only; (H, W, 3) uint8 of a colour source read
         with colour="rgb". bit_depth: 8 or 16.
-    sha256: of the file's bytes. note: what reading changed, "" when nothing.
+    sha256: of the file's bytes. note: those of NOTES that apply, joined by ", ".
     chroma: (H, W, 2) uint8, Cr and Cb of a colour source read with colour="luma", else None.
     """
 
@@ -64,55 +76,103 @@ def read_radiograph(path: Path | str, *, max_pixels: int = MAX_PIXELS, colour: C
     colour: "refuse" a picture with colour, take its "luma" (full-range Y of ITU-R BT.601) and keep the chroma, or keep
     it as it is, "rgb". Grey stored as colour is grey in each.
     """
-    if colour not in get_args(Colour):
-        raise UsageError(f"unknown colour treatment {colour!r}", expected=" or ".join(get_args(Colour)))
     where = Path(path)
-    content = read_whole(where, max_bytes=8 * max_pixels + (1 << 24))  # 16-bit RGBA uncompressed, and room for metadata
+    check_colour(colour)
+    content = read_whole(where, max_bytes=most_bytes(max_pixels))
+    try:
+        return radiograph_of(content, where, max_pixels=max_pixels, colour=colour)
+    except MemoryError:
+        raise Refused("memory", where=where) from None
+
+
+def radiograph_of(
+    content: bytes,
+    where: object = "",
+    *,
+    max_pixels: int = MAX_PIXELS,
+    colour: Colour = "refuse",
+    sha256: str | None = None,
+) -> Radiograph:
+    """The same of a file's bytes. where: how messages call it. sha256: of the bytes where it is known.
+
+    Refused for anything unfit; MemoryError where there is too little to decode it.
+    """
+    check_colour(colour)
     notes: list[str] = []
     image = _open_header(content, where)
     _check_geometry(image, where, max_pixels)
     _check_kind(image, content, where)
     samples = _decode(image, content, where, notes)  # (H, W) or (H, W, channels)
     pixels = _without_alpha(samples, where, notes)
-    chroma = None
     if pixels.ndim == 3:
-        pixels, chroma = _grey_of_rgb(pixels, where, notes, colour)
+        pixels = _grey_of_equal(pixels, notes)
+    if pixels.ndim == 3 and colour == "refuse":
+        raise Refused("colour", where=where)
     pixels = np.ascontiguousarray(pixels)
-    digest = hashlib.sha256(content).hexdigest()
-    return Radiograph(pixels, 8 * pixels.itemsize, digest, ", ".join(notes), chroma)
+    digest = hashlib.sha256(content).hexdigest() if sha256 is None else sha256
+    radiograph = Radiograph(pixels, 8 * pixels.itemsize, digest, ", ".join(notes))
+    return with_luma(radiograph) if colour == "luma" else radiograph
 
 
-def _open_header(content: bytes, where: Path) -> ImageFile:
+def check_colour(colour: str) -> None:
+    if colour not in get_args(Colour):
+        raise UsageError(f"unknown colour treatment {colour!r}", expected=" or ".join(get_args(Colour)))
+
+
+def most_bytes(max_pixels: int) -> int:
+    """The largest file that can hold so many: 16-bit RGBA uncompressed, and room for metadata."""
+    return 8 * max_pixels + (1 << 24)
+
+
+def with_luma(radiograph: Radiograph) -> Radiograph:
+    """A colour picture as its luma, with the chroma kept; a grey one as it is."""
+    if radiograph.pixels.ndim == 2:
+        return radiograph
+    import cv2  # here, because a grey picture does not need its import time
+
+    ycrcb = cv2.cvtColor(radiograph.pixels, cv2.COLOR_RGB2YCrCb)
+    luma, chroma = np.ascontiguousarray(ycrcb[..., 0]), np.ascontiguousarray(ycrcb[..., 1:])
+    note = f"{radiograph.note}, {LUMA}" if radiograph.note else LUMA
+    return replace(radiograph, pixels=luma, note=note, chroma=chroma)
+
+
+def _open_header(content: bytes, where: object) -> ImageFile:
     reader = next((reader for magic, reader in READERS.items() if content.startswith(magic)), None)
     if reader is None:
-        raise InputError("is not a picture that can be read", where=where, expected="PNG, TIFF or JPEG")
+        raise Refused("unknown-format", where=where)
     try:
         return reader(io.BytesIO(content))
     except Exception as fault:  # hostile bytes make Pillow raise almost anything, and all of it means the same here
-        raise InputError(f"the header cannot be read ({fault})", where=where) from fault
+        raise _refused("header", fault, where) from fault
 
 
-def _check_geometry(image: ImageFile, where: Path, max_pixels: int) -> None:
+def _refused(code: str, fault: Exception, where: object) -> Refused:
+    """The refusal for what Pillow raised, with its words as the detail."""
+    if isinstance(fault, MemoryError) or str(fault).startswith("out of memory"):  # libtiff's, through Pillow
+        raise MemoryError from fault
+    printable = "".join(letter if letter.isprintable() else "?" for letter in str(fault))
+    return Refused(code, where=where, detail=printable)
+
+
+def _check_geometry(image: ImageFile, where: object, max_pixels: int) -> None:
     width, height = image.size
     if min(width, height) < MIN_SIDE:
-        raise InputError(f"{width}x{height} is too small", where=where, expected=f"sides of at least {MIN_SIDE}")
+        raise Refused("too-small", width, height, MIN_SIDE, where=where)
     if width * height > max_pixels:
-        raise InputError(f"{width}x{height} is too large", where=where, expected=f"at most {max_pixels} pixels")
+        raise Refused("too-large", width, height, max_pixels, where=where)
     # Pillow's TIFF reader asks its own guard again while decoding; a caller who allows more has decided already.
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels
 
 
-def _check_kind(image: ImageFile, content: bytes, where: Path) -> None:
+def _check_kind(image: ImageFile, content: bytes, where: object) -> None:
     """Refuse what the header already rules out."""
     if getattr(image, "is_animated", False):
-        raise InputError("holds several pictures", where=where, hint="save one of them as a file of its own")
+        raise Refused("several", where=where)
     if image.mode == "F":
-        raise InputError("holds floating point pixels", where=where, expected="8- or 16-bit grey")
+        raise Refused("float", where=where)
     if image.mode in ("RGB", "RGBA", "LA", "P", "PA") and _bits_per_sample(image, content) > 8:
-        # Pillow would drop the low byte without a word.
-        hint = f"magick {where} -alpha off -colorspace Gray -depth 16 OUT.png"
-        raise InputError("holds 16-bit channels of colour or alpha", where=where, expected="16-bit grey", hint=hint)
+        raise Refused("wide-channels", where=where)  # Pillow would drop the low byte without a word
 
 
 def _bits_per_sample(image: ImageFile, content: bytes) -> int:
@@ -123,7 +183,7 @@ def _bits_per_sample(image: ImageFile, content: bytes) -> int:
     return 8
 
 
-def _decode(image: ImageFile, content: bytes, where: Path, notes: list[str]) -> np.ndarray:
+def _decode(image: ImageFile, content: bytes, where: object, notes: list[str]) -> np.ndarray:
     """Pixels the right way up: (H, W) uint8 or uint16, or (H, W, 2 to 4) uint8."""
     if isinstance(image, PngImageFile):
         for _ in chunks(content, where):  # checks lengths and CRCs
@@ -133,20 +193,20 @@ def _decode(image: ImageFile, content: bytes, where: Path, notes: list[str]) -> 
         image.load()
         if orientation in range(2, 9):
             ImageOps.exif_transpose(image, in_place=True)
-            notes.append("rotated as EXIF says")
+            notes.append(ROTATED)
         return _samples(image, where, notes)
     except EdgeSRError:
         raise
     except Exception as fault:  # as in _open_header
-        raise InputError(f"the picture is damaged or truncated ({fault})", where=where) from fault
+        raise _refused("damaged", fault, where) from fault
 
 
-def _samples(image: ImageFile, where: Path, notes: list[str]) -> np.ndarray:
+def _samples(image: ImageFile, where: object, notes: list[str]) -> np.ndarray:
     mode = image.mode
     if mode.startswith(("1", "L", "I")) and "transparency" in image.info:
-        raise _transparent(where)
+        raise Refused("transparent", where=where)
     if mode == "1":
-        notes.append("1-bit picture")
+        notes.append(ONE_BIT)
         return np.asarray(image.convert("L"))
     if mode.startswith("I"):
         return _sixteen_bit(image, where, notes)
@@ -157,18 +217,18 @@ def _samples(image: ImageFile, where: Path, notes: list[str]) -> np.ndarray:
     if mode in ("L", "LA", "RGB", "RGBA"):
         _note_white_is_zero(image, notes)
         return np.asarray(image)
-    raise InputError(f"pixels of kind {mode} are not supported", where=where, expected="8- or 16-bit grey")
+    raise Refused("kind", where=where, detail=mode)
 
 
-def _sixteen_bit(image: ImageFile, where: Path, notes: list[str]) -> np.ndarray:
+def _sixteen_bit(image: ImageFile, where: object, notes: list[str]) -> np.ndarray:
     """(H, W) uint16 of modes I;16, I;16B and I, black as 0."""
     wide = np.asarray(image)
     bits = _bits_per_sample(image, b"") if isinstance(image, TiffImageFile) else 16
     if wide.itemsize > 2 and (bits > 16 or wide.min() < 0 or wide.max() > 65535):
-        raise InputError(f"holds {bits}-bit integers", where=where, expected="8- or 16-bit grey from 0 to 65535")
+        raise Refused("wide-integers", bits, where=where)
     pixels: np.ndarray = wide.astype(np.uint16)
     if bits == 12:
-        notes.append("12 bits spread over 16")
+        notes.append(SPREAD)
         pixels = pixels << 4 | pixels >> 8
     if _note_white_is_zero(image, notes):
         pixels = ~pixels  # Pillow turns 8-bit pictures round and leaves 16-bit ones
@@ -177,40 +237,26 @@ def _sixteen_bit(image: ImageFile, where: Path, notes: list[str]) -> np.ndarray:
 
 def _note_white_is_zero(image: ImageFile, notes: list[str]) -> bool:
     if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == 0:  # WhiteIsZero, TIFF 6.0 page 37
-        notes.append("white is zero in the file")
+        notes.append(WHITE_IS_ZERO)
         return True
     return False
 
 
-def _without_alpha(samples: np.ndarray, where: Path, notes: list[str]) -> np.ndarray:
+def _without_alpha(samples: np.ndarray, where: object, notes: list[str]) -> np.ndarray:
     if samples.ndim == 2 or samples.shape[2] == 3:
         return samples
     if samples[..., -1].min() < 255:
-        raise _transparent(where)
-    notes.append("opaque alpha dropped")
+        raise Refused("transparent", where=where)
+    notes.append(ALPHA_DROPPED)
     return samples[..., 0] if samples.shape[2] == 2 else samples[..., :3]
 
 
-def _grey_of_rgb(
-    rgb: np.ndarray, where: Path, notes: list[str], colour: Colour
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _grey_of_equal(rgb: np.ndarray, notes: list[str]) -> np.ndarray:
+    """(H, W, 3) as it is, or (H, W) where the three are the same."""
     if np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2]):
-        notes.append("grey stored as colour")
-        return rgb[..., 0], None
-    if colour == "rgb":
-        return rgb, None
-    if colour == "refuse":
-        raise InputError("is a colour picture", where=where, expected="grey", hint="--colour luma")
-    import cv2  # here, because a grey picture does not need its import time
-
-    ycrcb = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2YCrCb)
-    notes.append("luma of a colour picture")
-    return ycrcb[..., 0], np.ascontiguousarray(ycrcb[..., 1:])
-
-
-def _transparent(where: Path) -> InputError:
-    hint = f"magick {where} -background black -alpha remove -alpha off OUT.png"
-    return InputError("has transparent pixels", where=where, expected="an opaque picture", hint=hint)
+        notes.append(GREY_AS_COLOUR)
+        return rgb[..., 0]
+    return rgb
 
 
 def to_unit(pixels: np.ndarray) -> np.ndarray:
@@ -224,21 +270,22 @@ def from_unit(sr: np.ndarray, bit_depth: int) -> np.ndarray:
 
     EdgeSRError on NaN or Inf.
     """
-    if not (np.isfinite(sr.min()) and np.isfinite(sr.max())):  # the least of numbers with NaN is NaN
+    least, most = sr.min(), sr.max()
+    if not (np.isfinite(least) and np.isfinite(most)):  # the least of numbers with NaN is NaN
         raise EdgeSRError("the picture holds NaN or Inf", expected="finite numbers", hint="edge-sr doctor")
     _, channels, height, width = sr.shape
     pixels = np.empty((height, width, channels), np.dtype(f"uint{bit_depth}"))
     for channel in range(channels):
-        _round_into(pixels[..., channel], sr[0, channel])
+        _round_into(pixels[..., channel], sr[0, channel], clipped=bool(least >= 0 and most <= 1))
     return pixels[..., 0] if channels == 1 else pixels
 
 
-def _round_into(pixels: np.ndarray, plane: np.ndarray) -> None:
-    """(H, W) float to integers, some rows at a time."""
-    top, rows = np.iinfo(pixels.dtype).max, max(1, STRIP // plane.shape[1])
+def _round_into(pixels: np.ndarray, plane: np.ndarray, *, clipped: bool) -> None:
+    """(H, W) float to integers, some rows at a time. clipped: whether it lies in [0, 1] already."""
+    top, rows = np.float32(np.iinfo(pixels.dtype).max), max(1, STRIP // plane.shape[1])
     strip = np.empty((rows, plane.shape[1]), plane.dtype)
     for start in range(0, len(plane), rows):
         part = plane[start : start + rows]
-        levels = np.multiply(part, np.float32(top), out=strip[: len(part)])
+        levels = np.multiply(part, top, out=strip[: len(part)])
         np.rint(levels, out=levels)
-        pixels[start : start + rows] = np.clip(levels, 0, top, out=levels)
+        pixels[start : start + rows] = levels if clipped else np.clip(levels, 0, top, out=levels)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,6 +28,7 @@ class TilePlan:
     padded: tuple[int, int]
 
 
+@lru_cache(maxsize=32)  # pictures that follow each other are of a few sizes
 def plan_tiles(height: int, width: int, *, tile: int = 64, overlap: int = 16) -> TilePlan:
     """Spread as few tiles as overlap by at least that many pixels evenly over the picture.
 
@@ -50,18 +50,26 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
     return [last * i // steps // LATENT_STRIDE * LATENT_STRIDE for i in range(steps)] + [last]
 
 
+def padded(field: np.ndarray, plan: TilePlan, *, ratio: int | Fraction = 1) -> np.ndarray:
+    """(.., H, W) of the picture's size to that which the tiles cover, by reflection; see cut."""
+    if ratio == 1 and field.shape[-2:] == plan.padded:
+        return field  # the usual case; fractions are slow
+    height, width = (_scaled(n, ratio) for n in plan.padded)
+    if field.shape[-2:] == (height, width):
+        return field
+    if field.shape[-2:] != (plan.height * ratio, plan.width * ratio):
+        raise EdgeSRError(f"a field of {list(field.shape)} does not fit", expected=f"[1, C, {height}, {width}]")
+    bottom, right = height - field.shape[-2], width - field.shape[-1]
+    return np.pad(field, ((0, 0),) * (field.ndim - 2) + ((0, bottom), (0, right)), mode="reflect")
+
+
 def cut(field: np.ndarray, plan: TilePlan, *, ratio: int | Fraction = 1) -> np.ndarray:
     """(1, C, H, W) to its tiles (N, C, tile*ratio, tile*ratio), in the order of plan.origins.
 
     ratio: field positions per LR pixel. The field has the picture's size, and is padded by reflection (repeated where
     the picture is smaller than the border), or already the padded size, as the noise field, with ratio 1/2.
     """
-    height, width = (_scaled(n, ratio) for n in plan.padded)
-    if field.shape[2:] != (height, width):
-        if field.shape[2:] != (plan.height * ratio, plan.width * ratio):
-            raise EdgeSRError(f"a field of {list(field.shape)} does not fit", expected=f"[1, C, {height}, {width}]")
-        bottom, right = height - field.shape[2], width - field.shape[3]
-        field = np.pad(field, ((0, 0), (0, 0), (0, bottom), (0, right)), mode="reflect")
+    field = padded(field, plan, ratio=ratio)
     if len(plan.origins) == 1:
         return field
     side = _scaled(plan.tile, ratio)
@@ -79,51 +87,77 @@ def _scaled(length: int, ratio: int | Fraction) -> int:
 def blend(tiles: np.ndarray, plan: TilePlan, *, scale: int = 4) -> np.ndarray:
     """(N, C, tile*scale, tile*scale) float32 to (1, C, H*scale, W*scale); the inverse of cut.
 
-    Each tile is faded in over the whole overlap, by a raised cosine, first along rows and then between them. What is
-    there is moved towards the new tile, so the weights of a pixel sum to 1 by construction and agreeing tiles come out
-    bit for bit. One tile is passed through.
+    See Mosaic; one tile is passed through.
     """
     side = plan.tile * scale
     if tiles.shape[0] != len(plan.origins) or tiles.shape[2:] != (side, side):
         expected = f"[{len(plan.origins)}, C, {side}, {side}]"
         raise EdgeSRError(f"tiles of {list(tiles.shape)} do not fit", expected=expected)
-    if len(plan.origins) > 1:
-        tiles = _laid_out(tiles, plan, scale)
-    return tiles[:, :, : plan.height * scale, : plan.width * scale]
+    if len(tiles) == 1:
+        return tiles[:, :, : plan.height * scale, : plan.width * scale]
+    mosaic = Mosaic(plan, scale=scale)
+    bands = (done for tile in tiles if (done := mosaic.add(tile)) is not None)
+    return np.concatenate([band.copy() for _, band in bands], axis=2)
 
 
-def _laid_out(tiles: np.ndarray, plan: TilePlan, scale: int) -> np.ndarray:
-    rows, ys = [], []
-    placed = zip(plan.origins, tiles[:, None], strict=True)
-    for y, row in groupby(placed, key=lambda pair: pair[0][0]):
-        corners, strips = zip(*row, strict=True)
-        rows.append(_joined(strips, [x * scale for _, x in corners], axis=3))
-        ys.append(y * scale)
-    return _joined(rows, ys, axis=2)
+class Mosaic:
+    """Tiles laid together as they come, in the order of plan.origins; rows that no later tile touches are given away.
+
+    Each tile is faded in over the whole overlap, by a raised cosine, first along rows and then between them. What is
+    there is moved towards the new tile, so the weights of a pixel sum to 1 by construction and agreeing tiles come out
+    bit for bit. In memory is one row of tiles, and its overlap with the one before.
+    """
+
+    def __init__(self, plan: TilePlan, *, scale: int = 4) -> None:
+        self._plan, self._scale = plan, scale
+        self._count = 0
+        self._strip = np.empty((1, 0, 0, 0), np.float32)  # the row of tiles at work
+        self._right = 0  # where it ends so far
+        self._standing: np.ndarray | None = None  # what of the row before the next one is faded into
+
+    def add(self, tile: np.ndarray) -> tuple[int, np.ndarray] | None:
+        """The next tile, (C, tile*scale, tile*scale); with the last of a row, a band of the result that is done.
+
+        That is (top, band): top the first LR row that the band stands for, band (1, C, rows*scale, W*scale). It may lie
+        in the tile, and is valid until the next call.
+        """
+        plan, scale = self._plan, self._scale
+        y, x = plan.origins[self._count]
+        self._count += 1
+        following = plan.origins[self._count][0] if self._count < len(plan.origins) else plan.height
+        alone = len(plan.origins) == 1
+        strip = tile[np.newaxis] if alone else self._joined(tile, x)
+        if following == y:
+            return None
+        rows = (following - y) * scale
+        if self._standing is not None:
+            shared = self._standing.shape[2]
+            _fade(self._standing, strip[:, :, :shared], axis=2)
+            strip[:, :, :shared] = self._standing
+        self._standing = strip[:, :, rows:].copy() if self._count < len(plan.origins) else None
+        return y, strip[:, :, :rows, : plan.width * scale]
+
+    def _joined(self, tile: np.ndarray, x: int) -> np.ndarray:
+        """The row with one tile more."""
+        channels, side, _ = tile.shape
+        if x == 0:
+            self._right = 0
+            if self._strip.shape[1] != channels:
+                self._strip = np.empty((1, channels, side, self._plan.padded[1] * self._scale), tile.dtype)
+        start = x * self._scale
+        shared = max(self._right - start, 0)
+        _fade(self._strip[..., start : start + shared], tile[np.newaxis, ..., :shared], axis=3)
+        self._right = start + side
+        self._strip[..., start + shared : self._right] = tile[..., shared:]
+        return self._strip
 
 
-def _joined(strips: Sequence[np.ndarray], starts: Sequence[int], *, axis: int) -> np.ndarray:
-    """Strips that begin at starts along axis, each faded in over what stands there already."""
-    if len(strips) == 1:
-        return strips[0]
-    length = strips[0].shape[axis]
-    shape = list(strips[0].shape)
-    shape[axis] = starts[-1] + length
-    joined = np.empty(shape, strips[0].dtype)
-    end = 0
-    for strip, start in zip(strips, starts, strict=True):
-        shared = max(end - start, 0)
-        standing = joined[_span(axis, start, start + shared)]
-        standing += _fade_in(shared, axis, joined.dtype) * (strip[_span(axis, 0, shared)] - standing)
-        end = start + length
-        joined[_span(axis, start + shared, end)] = strip[_span(axis, shared, length)]
-    return joined
+def _fade(standing: np.ndarray, coming: np.ndarray, *, axis: int) -> None:
+    """Move what stands towards what comes, from not at all to wholly along the axis."""
+    standing += _fade_in(standing.shape[axis], axis, standing.dtype) * (coming - standing)
 
 
-def _span(axis: int, begin: int, end: int) -> tuple[slice, ...]:
-    return (slice(None),) * axis + (slice(begin, end),)
-
-
+@lru_cache(maxsize=32)
 def _fade_in(length: int, axis: int, dtype: np.dtype) -> np.ndarray:
     """Raised cosine from 0 to 1 at the middles of length pixels, shaped to lie along axis of (N, C, H, W)."""
     ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / max(length, 1))

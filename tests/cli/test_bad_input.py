@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-c", "from edge_sr.cli import main; main()"]
 # The Python of root may be closed to others, so everything is imported first, what click loads late by a dry run.
 STEP_DOWN = f"""
 import contextlib, os, sys
-import edge_sr.cli.run, edge_sr.models, edge_sr.pipeline
+import edge_sr.cli.run, edge_sr.models, edge_sr.pipeline.files
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
     edge_sr.cli.group([*sys.argv[1:], "--dry-run"])
 os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})

@@ -100,3 +100,17 @@ def test_blocks_do_not_repeat_each_other() -> None:
 def test_impossible_requests_are_refused(seed: int, step: int, shape: tuple[int, int, int]) -> None:
     with pytest.raises(UsageError):
         noise_field(seed, shape, step=step)
+
+
+@pytest.mark.parametrize("origin", [(0, 0), (0, 40), (31, 32), (100, 7)])
+def test_a_part_of_a_field_can_be_had_by_itself(origin: tuple[int, int]) -> None:
+    top, left = origin
+    whole = noise_field(3, (4, 140, 80), step=2)
+    np.testing.assert_array_equal(
+        noise_field(3, (4, 40, 33), step=2, origin=origin), whole[..., top : top + 40, left : left + 33]
+    )
+
+
+def test_a_part_before_the_field_is_refused() -> None:
+    with pytest.raises(UsageError, match="origin"):
+        noise_field(0, (1, 8, 8), origin=(-1, 0))

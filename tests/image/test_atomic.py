@@ -41,6 +41,22 @@ def test_overwrite_replaces(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == b"new"
 
 
+def test_a_durable_file_is_on_the_disk_before_its_name_and_the_name_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        what = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        seen.append((what, (tmp_path / "a.png").exists()))
+
+    monkeypatch.setattr(atomic.os, "fsync", fsync)
+    write_atomically(tmp_path / "a.png", b"content", durable=True)
+    assert seen == [("file", False), ("folder", True)]
+    write_atomically(tmp_path / "b.png", b"content")
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_of_many_writers_at_once_exactly_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
     if not links:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge_sr.image.bicubic import upsample_bicubic
-from edge_sr.image.consistency import area_mean, lr_rmse, project
+from edge_sr.image.consistency import area_mean, lr_rmse, project, rmse_of, squared_error
 from edge_sr.image.phantom import chest_phantom
 from edge_sr.image.radiograph import from_unit, to_unit
 
@@ -90,3 +90,10 @@ def test_lr_rmse_counts_in_grey_levels_of_255() -> None:
     lr = np.full((8, 8), 10, np.uint8)
     assert lr_rmse(np.full((32, 32), 12, np.uint8), lr) == pytest.approx(2.0)
     assert lr_rmse(np.full((32, 32), 12 * 257, np.uint16), lr * np.uint16(257)) == pytest.approx(2.0)
+
+
+def test_lr_rmse_of_a_picture_is_that_of_its_rows() -> None:
+    random = np.random.default_rng(0)
+    sr, lr = random.integers(0, 256, (404, 160), np.uint8), random.integers(0, 256, (101, 40), np.uint8)
+    squares = sum(squared_error(sr[4 * top : 4 * top + 28], lr[top : top + 7]) for top in range(0, 101, 7))
+    assert rmse_of(squares, lr) == lr_rmse(sr, lr)

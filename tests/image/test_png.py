@@ -10,7 +10,7 @@ from PIL import Image
 
 from edge_sr.errors import EdgeSRError, InputError, UsageError
 from edge_sr.image.phantom import chest_phantom
-from edge_sr.image.png import encode_png, read_text, write_png
+from edge_sr.image.png import PART, chunks, encode_png, png_parts, read_text, write_png
 
 KINDS = [((33, 47), np.uint8), ((33, 47), np.uint16), ((33, 47, 3), np.uint8), ((1, 1), np.uint16)]
 
@@ -83,3 +83,19 @@ def test_text_of_no_png_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("hello")
     with pytest.raises(InputError, match="not a PNG"):
         read_text(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_large_picture_comes_in_parts(dtype: type) -> None:
+    pixels = _random((3 * PART // 2000 + 1, 1000), dtype)
+    parts = list(png_parts(pixels, text={"k": "v"}))
+    content = b"".join(parts)
+    assert [kind for kind, _ in chunks(content, "")].count(b"IDAT") == len(parts) - 2 > 1
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels)
+
+
+def test_black_borders_cost_next_to_nothing() -> None:
+    pixels = np.zeros((256, 256), np.uint8)
+    pixels[100:160, 100:160] = chest_phantom(60)
+    inner = len(encode_png(pixels[100:160, 100:160], text={}))
+    assert len(encode_png(pixels, text={})) < 1.25 * inner

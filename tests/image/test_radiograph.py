@@ -16,7 +16,8 @@ from PIL import Image
 from edge_sr.errors import EdgeSRError, InputError, UsageError
 from edge_sr.image.phantom import chest_phantom
 from edge_sr.image.png import encode_png
-from edge_sr.image.radiograph import from_unit, read_radiograph, to_unit
+from edge_sr.image.radiograph import from_unit, radiograph_of, read_radiograph, to_unit
+from edge_sr.image.refusals import Refused
 
 GREY8 = chest_phantom(64)
 GREY16 = chest_phantom(64, bit_depth=16)
@@ -323,6 +324,47 @@ def test_random_damage_ends_in_pixels_or_an_input_error(tmp_path: Path, name: st
             assert read_radiograph(tmp_path / name, max_pixels=1_000_000).pixels.ndim == 2
         except InputError as refusal:
             assert name in str(refusal)
+
+
+# --- A file's bytes ---------------------------------------------------------------------------------------------------
+
+
+def test_bytes_are_read_as_a_file_is(tmp_path: Path) -> None:
+    content = encode_png(GREY8, text={})
+    (tmp_path / "a.png").write_bytes(content)
+    of_file, of_bytes = read_radiograph(tmp_path / "a.png"), radiograph_of(content)
+    np.testing.assert_array_equal(of_bytes.pixels, of_file.pixels)
+    assert (of_bytes.sha256, radiograph_of(content, sha256="known").sha256) == (of_file.sha256, "known")
+
+
+def test_a_refusal_of_bytes_names_no_file_and_one_of_a_file_does(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.dstack([GREY16] * 3))
+    with pytest.raises(Refused) as of_bytes:
+        radiograph_of((tmp_path / "a.png").read_bytes())
+    assert of_bytes.value.hint.startswith("magick FILE -alpha off") and of_bytes.value.where == ""
+    with pytest.raises(Refused, match=f"magick {tmp_path / 'a.png'}"):
+        read_radiograph(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), OSError("out of memory error when reading image file")])
+def test_want_of_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
+    def load(_: object) -> None:
+        raise fault
+
+    path = _saved(tmp_path / "a.png", GREY8)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
+    with pytest.raises(Refused, match="too little memory"):
+        read_radiograph(path)
+    with pytest.raises(MemoryError):
+        radiograph_of(path.read_bytes())
+
+
+def test_the_name_of_a_chunk_that_is_not_a_pngs_own_is_not_told(tmp_path: Path) -> None:
+    content = encode_png(GREY8, text={})
+    (tmp_path / "a.png").write_bytes(content[:-12] + b"\0\0\0\0joHn\0\0\0\0" + content[-12:])
+    with pytest.raises(InputError, match="one of its chunks fails its CRC") as told:
+        read_radiograph(tmp_path / "a.png")
+    assert "joHn" not in str(told.value)
 
 
 # --- Units ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_sr.errors import EdgeSRError, UsageError
-from edge_sr.image.tiling import blend, cut, plan_tiles
+from edge_sr.image.tiling import Mosaic, TilePlan, blend, cut, plan_tiles
 
 SIZES = [(8, 8), (13, 63), (64, 64), (65, 64), (66, 114), (300, 200), (1000, 37), (113, 127)]
 
@@ -122,3 +122,37 @@ def test_a_field_of_another_size_is_refused() -> None:
         cut(_field(90, 100), plan_tiles(100, 100))
     with pytest.raises(EdgeSRError, match="do not fit"):
         blend(np.zeros((3, 1, 256, 256), np.float32), plan_tiles(100, 100))
+
+
+def laid_out(tiles: np.ndarray, plan: TilePlan) -> np.ndarray:
+    """(N, h, w) LR tiles to (H, W), written plainly: all of a row first, then row after row."""
+    rows = sorted({y for y, _ in plan.origins})
+    columns = [x for y, x in plan.origins if y == rows[0]]
+    grid = tiles.reshape(len(rows), len(columns), plan.tile, plan.tile)
+    strips = [joined(list(row.transpose(0, 2, 1)), columns).T for row in grid]
+    return joined(strips, rows)[: plan.height, : plan.width]
+
+
+def joined(strips: list[np.ndarray], starts: list[int]) -> np.ndarray:
+    whole = np.zeros((starts[-1] + len(strips[0]), strips[0].shape[1]), np.float32)
+    end = 0
+    for strip, start in zip(strips, starts, strict=True):
+        shared = end - start if end else 0
+        ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(shared) + 0.5) / max(shared, 1))).astype(np.float32)[:, None]
+        standing = whole[start : start + shared]
+        standing += ramp * (strip[:shared] - standing)
+        whole[start + shared : start + len(strip)] = strip[shared:]
+        end = start + len(strip)
+    return whole
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 130), (66, 66), (200, 300), (163, 64)])
+def test_a_mosaic_gives_each_band_once_and_all_of_them(height: int, width: int) -> None:
+    plan = plan_tiles(height, width)
+    tiles = np.random.default_rng(0).random((len(plan.origins), 1, 64, 64), np.float32)
+    mosaic = Mosaic(plan, scale=1)
+    bands = [(done[0], done[1].copy()) for tile in tiles if (done := mosaic.add(tile)) is not None]
+    tops = [top for top, _ in bands]
+    assert tops == sorted({y for y, _ in plan.origins})
+    whole = np.concatenate([band for _, band in bands], axis=2)
+    np.testing.assert_array_equal(whole[0, 0], laid_out(tiles[:, 0], plan))
