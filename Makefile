@@ -91,7 +91,8 @@ bench-families: $(VENV)/.with-all  ## every family in one table: quality, size, 
 	$(BIN)/edge-sr-host train espcn-grey --until 3000 --runs $(RUNS)/brief
 	for net in compact rrdb; do \
 		$(BIN)/edge-sr-host train $$net --config benchmarks/brief/$$net.toml --runs $(RUNS)/brief || exit; done
-	$(BIN)/edge-sr-host train kl-autoencoder --data $(RUNS)/brief/store --until 500 --runs $(RUNS)/brief
+	$(BIN)/edge-sr-host train kl-autoencoder --data $(RUNS)/brief/store --runs $(RUNS)/brief \
+		--config benchmarks/brief/kl-autoencoder.toml
 	$(BIN)/edge-sr-host train paper --data $(RUNS)/brief/store --config benchmarks/brief/paper.toml --runs $(RUNS)/brief
 	for mode in espcn-grey compact rrdb paper; do \
 		$(BIN)/edge-sr-host export --mode $$mode --runs $(RUNS)/brief -o $(RUNS)/brief/bundles/$$mode --overwrite || exit; done

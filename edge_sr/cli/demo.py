@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-pixels",
-    type=click.IntRange(64, 1 << 24),
+    type=click.IntRange(64 * 64, 1 << 24),
     default=1 << 20,
     show_default=True,
     help="Refuse larger pictures before decoding them.",

@@ -30,6 +30,7 @@ INTEGRITY = 5  # a bundle or one of its files is not what it claims to be
 REGRESSION = 6  # a run is worse than its baseline by more than was allowed
 BUG = 70  # EX_SOFTWARE of sysexits.h
 DEVICE_LOST = 71  # EX_OSERR of sysexits.h: the GPU or its driver failed, a new process may go on
+ANOTHER_INSTANCE = 75  # EX_TEMPFAIL of sysexits.h: another process has what this one needs
 INTERRUPTED = 130  # 128 + SIGINT, as a shell shows it
 
 # The first row that fits counts. A bare EdgeSRError is one that nobody gave a kind: ours to mend.

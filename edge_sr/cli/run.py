@@ -106,7 +106,7 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=64),
-    default=16_000_000,  # the result has 16 times as many; about 3 GB are in use at this size
+    default=16_000_000,  # the result has 16 times as many
     show_default=True,
     help="Refuse larger inputs before decoding them.",
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from edge_sr.cli.exit_codes import BUG, code_of
+from edge_sr.cli.exit_codes import ANOTHER_INSTANCE, BUG, code_of
 from edge_sr.cli.lazy_group import examples
 from edge_sr.cli.run import BACKENDS, PRECISIONS, PROVIDERS, SAMPLERS, _not_nan
 from edge_sr.errors import EdgeSRError
@@ -21,11 +21,10 @@ from edge_sr.errors import EdgeSRError
 if TYPE_CHECKING:
     from edge_sr.cli.watch_work import Choice, LateDecoder, ModelWork
     from edge_sr.image.radiograph import Colour
+    from edge_sr.service.job import OfferEnd
     from edge_sr.service.log import EventLog
-    from edge_sr.service.steps import OfferEnd
 
 DEFAULT_SPOOL = "/var/spool/edge-sr"  # as edge_sr.service.spool; a test holds the two together
-ANOTHER_INSTANCE = 75  # EX_TEMPFAIL of sysexits.h
 # Each stage makes many short system calls, after each of which it waits for the interpreter's lock: at Python's 5 ms a
 # thread that computes in Python holds all others up, and small pictures come out at half the rate.
 SWITCH_S = 0.0005

@@ -11,8 +11,8 @@ from edge_sr.device.latency_log import LatencyLog
 from edge_sr.device.power.find import find_meter
 from edge_sr.device.power.recorder import Recorder
 from edge_sr.service import tally
+from edge_sr.service.job import OfferEnd
 from edge_sr.service.log import EventLog
-from edge_sr.service.steps import OfferEnd
 from edge_sr.timing import PHASES
 
 

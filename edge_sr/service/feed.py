@@ -9,8 +9,8 @@ from edge_sr.errors import EnvironmentFault
 from edge_sr.service import tally
 from edge_sr.service.arrivals import Arrival, Arrivals
 from edge_sr.service.claims import Claim
+from edge_sr.service.job import NO_SPACE, STILL_WRITTEN, UNCLAIMED, OfferEnd
 from edge_sr.service.retries import DiskSpace, Retries
-from edge_sr.service.steps import NO_SPACE, STILL_WRITTEN, UNCLAIMED, OfferEnd
 
 MOST_UNCLAIMED = 4096  # as many as arrivals keep
 

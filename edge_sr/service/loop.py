@@ -12,19 +12,20 @@ from typing import Protocol
 from edge_sr.errors import EnvironmentFault
 from edge_sr.service import tally
 from edge_sr.service.feed import Feed
+from edge_sr.service.job import GONE, NO_SPACE, STILL_WRITTEN, UNCLAIMED, OfferEnd
 from edge_sr.service.log import EventLog
 from edge_sr.service.metrics import MetricsFile
 from edge_sr.service.notify import Notifier
+from edge_sr.service.outcomes import Outcomes
 from edge_sr.service.report import Report
 from edge_sr.service.signals import StopSignals
 from edge_sr.service.stages import AllEnded, Fatal, Opened, Stages
 from edge_sr.service.status import StatusSocket
-from edge_sr.service.steps import GONE, NO_SPACE, STILL_WRITTEN, UNCLAIMED, OfferEnd, Steps
 
 BEAT_S = 5.0  # status line and, while the model loads, a sign that it still does
 LOADING_EXTENDS_S = 30.0
 METRICS_S = 15.0
-DISK_S = 2.0
+DISK_S = 0.25  # a turn; statvfs itself is asked every 2 s at most
 PRUNE_S, PRUNE_MORE_S = 3600.0, 5.0
 MOST_SCANNING = 0.05  # of the loop's time: of 20,000 files a look takes 0.1 s
 _NO_JOBS = (GONE, UNCLAIMED, NO_SPACE, STILL_WRITTEN)
@@ -63,7 +64,7 @@ class Loop:
         self,
         feed: Feed,
         stages: Stages,
-        steps: Steps,
+        outcomes: Outcomes,
         hints: HintSource,
         report: Report,
         *,
@@ -76,7 +77,7 @@ class Loop:
         on_end: Sequence[Callable[[OfferEnd], None]] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._feed, self._stages, self._steps, self._hints, self._report = feed, stages, steps, hints, report
+        self._feed, self._stages, self._outcomes, self._hints, self._report = feed, stages, outcomes, hints, report
         self._settings, self._notifier, self._status, self._log = settings, notifier, status, log
         self._metrics, self._prune, self._on_end, self._clock = metrics, prune, on_end, clock
         self._opened = self._over = self._all_ended = self._metrics_failing = False
@@ -159,13 +160,8 @@ class Loop:
             self._feed.scan()
 
     def _take_event(self, event: object) -> None:
-        if isinstance(event, Opened):
-            self._opened = True
-            self._report.work = event.work.description
-            self._timers[0].due_s = 0.0
-            self._report.reason = self._reason(None)
-            self._log.info("ready", **_made_with(event.work.description))
-            self._notifier.ready(self._report.line())
+        if isinstance(event, Opened) and not self._stopping:
+            self._begin_work(event.work.description)
         elif isinstance(event, Fatal):
             self._fatal = self._fatal or event.error
             self._begin_stop("fault")
@@ -173,6 +169,14 @@ class Loop:
             self._all_ended = True
         elif isinstance(event, OfferEnd):
             self._take_end(event)
+
+    def _begin_work(self, description: Mapping[str, object]) -> None:
+        self._opened = True
+        self._report.work = description
+        self._report.reason = self._reason(None)
+        self._timers[0].due_s = 0.0
+        self._log.info("ready", **_made_with(description))
+        self._notifier.ready(self._report.line())
 
     def _take_end(self, end: OfferEnd) -> None:
         self._feed.ended(end)
@@ -255,7 +259,7 @@ class Loop:
         for event in self._stages.events():
             self._take_event(event)
         for held in self._feed.drain():
-            self._steps.put_back(held)
+            self._outcomes.put_back(held)
         if self._metrics is not None:
             self._write_metrics()
         self._log.info("stopped", left_behind=self.left_behind, done=self._report.tally.total(tally.DONE))

@@ -36,6 +36,7 @@ class Outcomes:
         self._bugs: Counter[str] = Counter()
 
     def done(self, job: Job) -> OfferEnd:
+        """It is published and its claim is dropped."""
         assert job.found is not None
         self._bugs.pop(job.claim.job, None)
         self._journal.append(
@@ -67,7 +68,7 @@ class Outcomes:
             return self._given_back_to_its_writer(job)
         if isinstance(error, InputError):
             found = reason_of(error, name=job.claim.name, input_sha256=job.sha256, attempts=job.claim.attempts)
-            return self.quarantined(job, found)
+            return self._quarantined(job, found)
         if isinstance(error, DiskFull):
             return self._end(job, NO_SPACE, "disk-full", needed_bytes=needed_bytes)
         if isinstance(error, (EnvironmentFault, OSError, MemoryError)):
@@ -82,14 +83,18 @@ class Outcomes:
             return self._end(job, tally.LATER, "bug")
         what = f"{times} attempts ended in a fault of edge-sr itself ({type(error).__name__})"
         why = Reason(TOO_OFTEN, what, hint="edge-sr requeue after an upgrade", input_sha256=job.sha256, attempts=times)
-        return self.quarantined(job, why)
+        return self._quarantined(job, why)
 
     def _given_back_to_its_writer(self, job: Job) -> OfferEnd:
         if self.put_back(job.claim).reason:
             return self._end(job, tally.LATER, STILL_WRITTEN)
         return OfferEnd("", STILL_WRITTEN, name=job.claim.name)
 
-    def quarantined(self, job: Job, reason: Reason) -> OfferEnd:
+    def unopened(self, job: Job, code: str) -> OfferEnd:
+        """Quarantined for what it is. code: of an Arrival."""
+        return self._quarantined(job, Reason(code, UNOPENED.get(code, code), attempts=job.claim.attempts))
+
+    def _quarantined(self, job: Job, reason: Reason) -> OfferEnd:
         try:
             quarantine(self._spool, job.claim, reason)
         except DiskFull:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edge_sr.artifacts.strict_json import parse_json
 from edge_sr.errors import EdgeSRError
 from edge_sr.image.png import MAX_FILE_BYTES, SIGNATURE, chunks
+from edge_sr.pipeline import TEXT_KEY
 from edge_sr.service.claims import Claim
 from edge_sr.service.files import read_small
 from edge_sr.service.naming import stem_of_output
@@ -59,8 +60,6 @@ class Picture:
 
 def read_picture(outgoing: int, name: str) -> Picture | None:
     """None where there is no regular file of that name, or it is no whole PNG with every chunk as its CRC says."""
-    from edge_sr.pipeline import TEXT_KEY  # loads numpy and OpenCV
-
     try:
         content = read_small(name, folder=outgoing, most_bytes=MAX_FILE_BYTES)
         if not content.startswith(SIGNATURE):

@@ -12,11 +12,13 @@ from edge_sr.service.arrivals import Arrivals
 from edge_sr.service.claims import Ends
 from edge_sr.service.feed import Feed
 from edge_sr.service.hints import Hints
+from edge_sr.service.job import OfferEnd
 from edge_sr.service.journal import Journal
 from edge_sr.service.log import EventLog
 from edge_sr.service.loop import Loop, Settings
 from edge_sr.service.metrics import MetricsFile
 from edge_sr.service.notify import Notifier
+from edge_sr.service.outcomes import Outcomes
 from edge_sr.service.recovery import recover
 from edge_sr.service.report import Report
 from edge_sr.service.retention import prune_done
@@ -26,7 +28,7 @@ from edge_sr.service.signals import StopSignals
 from edge_sr.service.spool import Spool
 from edge_sr.service.stages import STALLED_S, Stages
 from edge_sr.service.status import SOCKET_NAME, StatusSocket
-from edge_sr.service.steps import OfferEnd, Steps
+from edge_sr.service.steps import Steps
 from edge_sr.service.vitals import Vitals
 from edge_sr.service.work import Decoder, OpenWork
 
@@ -71,8 +73,9 @@ def serve(
             foreign=recovery.foreign,
         )
         journal = Journal(spool)
-        steps = Steps(spool, decoder, journal, log, ends=ends, most_bytes=most_bytes)
-        stages = Stages(steps, open_work, partial(self_test, decoder=decoder), stalled_s=stalled_s)
+        outcomes = Outcomes(spool, journal, log)
+        steps = Steps(spool, decoder, outcomes, ends=ends, most_bytes=most_bytes)
+        stages = Stages(steps, outcomes, open_work, partial(self_test, decoder=decoder), stalled_s=stalled_s)
         arrivals = Arrivals(spool.incoming, ends=ends, incomplete_after_s=incomplete_after_s)
         feed = Feed(arrivals, Retries(), DiskSpace(spool), recovery.claims)
         for held, published in recovery.finished:
@@ -84,7 +87,7 @@ def serve(
         loop = Loop(
             feed,
             stages,
-            steps,
+            outcomes,
             stack.enter_context(Hints(spool.incoming)),
             report,
             settings=settings,

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from edge_sr.service.arrivals import Arrival
 from edge_sr.service.claims import Claim
 from edge_sr.service.handover import HandOver
-from edge_sr.service.steps import GONE, Job, OfferEnd, Steps
+from edge_sr.service.job import GONE, Job, OfferEnd
+from edge_sr.service.outcomes import Outcomes
+from edge_sr.service.steps import Steps
 from edge_sr.service.work import OpenWork, Work
 
 OFFERED = 2  # the next one is there when a stage is free, without a turn of the loop
@@ -74,13 +76,14 @@ class Stages:
     def __init__(
         self,
         steps: Steps,
+        outcomes: Outcomes,
         open_work: OpenWork,
         self_test: Callable[[Work], None],
         *,
         stalled_s: float = STALLED_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._steps, self._open_work, self._self_test = steps, open_work, self_test
+        self._steps, self._outcomes, self._open_work, self._self_test = steps, outcomes, open_work, self_test
         self._stalled_s, self._clock = stalled_s, clock
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -130,7 +133,7 @@ class Stages:
         self._stopping = True
         self._offered.close()
         for offer in self._offered.take_back():
-            back = self._steps.put_back(offer) if isinstance(offer, Claim) else OfferEnd("", GONE, name=offer.name)
+            back = self._outcomes.put_back(offer) if isinstance(offer, Claim) else OfferEnd("", GONE, name=offer.name)
             self._report(back)
         self._decoded.close()
         self._put_back(self._decoded.take_back())
@@ -208,7 +211,7 @@ class Stages:
 
     def _put_back(self, jobs: list[Job]) -> None:
         for job in jobs:
-            self._report(self._steps.put_back(job.claim))
+            self._report(self._outcomes.put_back(job.claim))
 
     def _report(self, event: Event) -> None:
         self._events.put(event)

@@ -1,38 +1,23 @@
-"""What each stage does with a job, and what becomes of the job where that fails. No threads here."""
+"""What each stage does with a job; what becomes of one where that fails is ``outcomes``. No threads here."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 
-from edge_sr.errors import DeviceLost, EdgeSRError, EnvironmentFault, InputError
-from edge_sr.image.radiograph import Radiograph
-from edge_sr.service import tally
+from edge_sr.errors import DeviceLost, EnvironmentFault
 from edge_sr.service.arrivals import Arrival
-from edge_sr.service.claims import (
-    MOST_ATTEMPTS,
-    Claim,
-    Ends,
-    begin_attempt,
-    claim,
-    copy_claimed,
-    drop,
-    give_back,
-)
-from edge_sr.service.faults import TOO_OFTEN, CannotClaim, DiskFull, StillWritten
+from edge_sr.service.claims import Claim, Ends, begin_attempt, claim, copy_claimed, drop
+from edge_sr.service.faults import CannotClaim, DiskFull
 from edge_sr.service.files import status_of
-from edge_sr.service.journal import Journal
-from edge_sr.service.log import EventLog
-from edge_sr.service.publish import Output, Published, existing, publish, settle
-from edge_sr.service.quarantine import Reason, quarantine, reason_of
+from edge_sr.service.job import GONE, NO_SPACE, UNCLAIMED, Job, OfferEnd
+from edge_sr.service.outcomes import Outcomes
+from edge_sr.service.publish import Output, existing, publish, settle
 from edge_sr.service.spool import Spool
-from edge_sr.service.tally import JobEnd
-from edge_sr.service.work import Decoder, Result, Work
+from edge_sr.service.work import Decoder, Work
 from edge_sr.timing import Phases
 
 
@@ -47,16 +32,14 @@ class Steps:
         self,
         spool: Spool,
         decoder: Decoder,
-        journal: Journal,
-        log: EventLog,
+        outcomes: Outcomes,
         *,
         ends: Ends,
         most_bytes: int,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._spool, self._decoder, self._journal, self._log = spool, decoder, journal, log
+        self._spool, self._decoder, self._outcomes = spool, decoder, outcomes
         self._ends, self._most_bytes, self._clock = ends, most_bytes, clock
-        self._bugs: Counter[str] = Counter()
         self.work: Work | None = None  # set by the stage that opens it, before anything is offered
 
     def take(self, offer: Arrival | Claim) -> Job | OfferEnd:
@@ -75,7 +58,7 @@ class Steps:
             return OfferEnd("", GONE, name=offer.name)
         job = Job(held, began_s)
         if reason:
-            return self._outcomes.quarantined(job, Reason(reason, UNOPENED.get(reason, reason), attempts=held.attempts))
+            return self._outcomes.unopened(job, reason)
         try:
             self._decode(job)
         except Exception as error:
@@ -144,7 +127,10 @@ class Steps:
         for job in jobs:
             job.share({"write": write_ms}, len(jobs))
             job.found = job.found or names[job.claim.job]
-        return [self._outcomes.ended_by(job, fault) if (fault := faults.get(job.claim.job)) else self._outcomes.done(job) for job in jobs]
+        return [self._end_of(job, faults.get(job.claim.job)) for job in jobs]
+
+    def _end_of(self, job: Job, fault: Exception | None) -> OfferEnd:
+        return self._outcomes.done(job) if fault is None else self._outcomes.ended_by(job, fault)
 
     def _let_go(self, jobs: Sequence[Job]) -> dict[str, Exception]:
         """Drop the claims; which of them could not be, and why: a later try finds the result and drops again."""

@@ -11,9 +11,9 @@ from edge_sr.service import tally
 from edge_sr.service.arrivals import Arrival, Arrivals
 from edge_sr.service.claims import Claim
 from edge_sr.service.feed import Feed
+from edge_sr.service.job import NO_SPACE, UNCLAIMED, OfferEnd
 from edge_sr.service.retries import DiskSpace, Retries
 from edge_sr.service.spool import Spool
-from edge_sr.service.steps import NO_SPACE, UNCLAIMED, OfferEnd
 from tests.service.spools import new_spool, put
 
 

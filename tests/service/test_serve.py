@@ -53,13 +53,13 @@ class Served:
     ended: bool = False
     left: list[int] = field(default_factory=list)
 
-    def during(self, act: Callable[[], None] = lambda: None) -> int:
-        """The exit code. ``act`` begins when the service is ready; its end is a SIGTERM, its fault is raised here."""
+    def during(self, act: Callable[[], None] = lambda: None, *, begin: str = "ready") -> int:
+        """The exit code. ``act`` begins with that event; its end is a SIGTERM, its fault is raised here."""
         faults: list[BaseException] = []
 
         def acting() -> None:
             try:
-                self.wait_for("ready")
+                self.wait_for(begin)
                 act()
             except BaseException as fault:
                 faults.append(fault)
@@ -147,6 +147,16 @@ def test_a_model_that_cannot_be_opened_ends_it_unready(served: Served) -> None:
     with pytest.raises(IntegrityError):
         served.during()
     assert not any("READY" in line for line in served.systemd.told)
+
+
+def test_a_stop_while_the_model_loads(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> FakeWork:
+        served.wait_for("stopping")
+        return served.work
+
+    monkeypatch.setattr(served, "_open", load)
+    assert served.during(begin="started") == 0
+    assert served.work.closed and not any("READY" in line for line in served.systemd.told)
 
 
 def test_a_self_test_that_comes_out_wrong_ends_it_unready(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,12 @@ from edge_sr.service import tally
 from edge_sr.service.arrivals import Arrival
 from edge_sr.service.claims import MOST_ATTEMPTS, Claim
 from edge_sr.service.faults import DiskFull
+from edge_sr.service.job import GONE, NO_SPACE, STILL_WRITTEN, Job, OfferEnd
 from edge_sr.service.journal import Journal
 from edge_sr.service.log import EventLog
+from edge_sr.service.outcomes import Outcomes
 from edge_sr.service.spool import Spool
-from edge_sr.service.steps import GONE, NO_SPACE, STILL_WRITTEN, Job, OfferEnd, Steps
+from edge_sr.service.steps import Steps
 from tests.service.fakes import FakeDecoder, FakeWork, picture
 from tests.service.spools import listing, new_spool, put
 
@@ -35,11 +37,13 @@ def lines() -> list[bytes]:
 
 @pytest.fixture
 def steps(spool: Spool, lines: list[bytes]) -> Steps:
-    made = Steps(
-        spool, FakeDecoder(), Journal(spool), EventLog(lines.append), ends=lambda content: True, most_bytes=1 << 20
-    )
+    made = Steps(spool, FakeDecoder(), outcomes_of(spool, lines), ends=lambda content: True, most_bytes=1 << 20)
     made.work = FakeWork()
     return made
+
+
+def outcomes_of(spool: Spool, lines: list[bytes]) -> Outcomes:
+    return Outcomes(spool, Journal(spool), EventLog(lines.append))
 
 
 def arrival(name: str, reason: str = "") -> Arrival:
@@ -163,7 +167,7 @@ def test_a_bug_is_tried_a_few_times_only(steps: Steps, spool: Spool) -> None:
 
 
 def test_a_file_that_is_still_written_goes_back(spool: Spool) -> None:
-    writing = Steps(spool, FakeDecoder(), Journal(spool), EventLog(), ends=lambda content: False, most_bytes=1 << 20)
+    writing = Steps(spool, FakeDecoder(), outcomes_of(spool, []), ends=lambda content: False, most_bytes=1 << 20)
     writing.work = FakeWork()
     put(spool, "a.png", picture())
     end = writing.take(arrival("a.png"))
@@ -205,5 +209,5 @@ def test_a_claim_that_cannot_be_dropped_is_finished_by_a_later_try(
 
 def test_put_back_for_the_next_start(steps: Steps, spool: Spool) -> None:
     (job,) = taken(steps, spool, "a.png")
-    assert steps.put_back(job.claim).result == tally.PUT_BACK
+    assert outcomes_of(spool, []).put_back(job.claim).result == tally.PUT_BACK
     assert listing(spool)["incoming"] == ["a.png"] and listing(spool)["work"] == []
