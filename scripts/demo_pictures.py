@@ -20,7 +20,6 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"
-COLOURS = 255  # of a palette: a quarter of the bytes, and no eye sees it
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,14 @@ def main() -> None:
 
 
 def taken(browser: Any, url: str, shot: Shot) -> bytes:
-    """As a PNG with a palette."""
     page = browser.new_page(viewport={"width": shot.width, "height": shot.height}, color_scheme=shot.theme)
     page.goto(url)
     page.wait_for_selector('html[data-ready="1"]')
     shot.before(page)
     page.wait_for_timeout(500)
-    whole = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    page.close()
     small = io.BytesIO()
-    whole.quantize(COLOURS, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(small, "png", optimize=True)
+    page.close()
     return small.getvalue()
 
 

@@ -57,6 +57,7 @@ def test_no_child_can_speak_in_our_name(systemd: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("usec", "pid", "seconds"),
     [("60000000", str(os.getpid()), 60), ("500000", "", 0.5), ("60000000", "1", None), ("", "", None), ("0", "", None)],
+    ids=["ours", "of any process", "another's", "not asked for", "none"],
 )
 def test_whether_and_when_a_sign_of_life_is_due(usec: str, pid: str, seconds: float | None) -> None:
     assert Notifier({"WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}).watchdog_s == seconds

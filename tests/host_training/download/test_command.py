@@ -198,7 +198,11 @@ def test_without_a_listed_checksum_the_first_download_is_the_measure(desk: Desk)
     assert len(desk.pictures()) == 7
 
 
-@pytest.mark.parametrize("content", [ARCHIVES[0][:-100], b"not gzip" * 100, gzip.compress(bytes(10240))])
+@pytest.mark.parametrize(
+    "content",
+    [ARCHIVES[0][:-100], b"not gzip" * 100, gzip.compress(bytes(10240))],
+    ids=["cut short", "no gzip", "no tar"],
+)
 def test_an_archive_damaged_at_its_source_unpacks_nothing(desk: Desk, content: bytes) -> None:
     desk.shop.offer("/images_001.tar.gz", content)
     desk.list()
