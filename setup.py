@@ -84,7 +84,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=[pattern for name in PACKAGES for pattern in (name, f"{name}.*")]),
     package_data={
-        "edge_sr": ["bundles/**/*", "bench/roofline/*.json", "py.typed"],
+        "edge_sr": ["bundles/**/*", "bench/roofline/*.json", "demo/page/*", "py.typed"],
         "host_training": ["configs/*", "download/*.json"],
     },
     install_requires=REQUIRED,

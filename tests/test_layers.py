@@ -44,6 +44,10 @@ HOMES = {  # heavy packages, and the only places that may import them
     "tensorrt": ("edge_sr.backends.trt", "build_engines.targets.compile_trt"),
     "pycuda": ("edge_sr.backends.trt", "build_engines.targets.compile_trt"),
     "cuda": ("edge_sr.backends.trt", "build_engines.targets.compile_trt"),
+    "starlette": ("edge_sr.demo",),
+    "uvicorn": ("edge_sr.demo",),
+    "inotify_simple": ("edge_sr.service.hints",),
+    "prometheus_client": ("edge_sr.service.metrics",),
 }
 
 

@@ -1,0 +1,1 @@
+"""A page in the browser that shows before and after: ``edge-sr demo``."""
