@@ -52,6 +52,9 @@ test-python-%: .venv-%/.with-device wheel
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall dist/edge_sr-*.whl
 	.venv-$*/bin/pytest --ignore=tests/host_training
 
+soak: $(VENV)/.with-all  ## the figures of docs/reliability.md at full counts, about an hour; as root for all of them
+	$(BIN)/python -m tests.reliability.soak
+
 install-service: wheel  ## install or upgrade the service of systemd; as root
 	@scripts/install-service install
 
