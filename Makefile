@@ -12,7 +12,7 @@ ifneq ($(EDGE_SR_DATA),)
 export EDGE_SR_DATA
 endif
 
-# One thread is a habit for training beside other work; the suite measures times with the threads that users have.
+# One thread is a habit for training beside other work; benchmarks measure with the threads that users have.
 unexport OMP_NUM_THREADS
 
 .PHONY: help demo test test-pythons test-arm64 lint install-service uninstall-service test-service soak \
@@ -30,8 +30,9 @@ demo: $(VENV)/.with-cpu  ## super-resolve a synthetic chest radiograph; look at 
 	@echo
 	@echo "before and after: $(abspath out/before-after.png)"
 
+# One process a core and one thread each: two threads beside a busy core are many times slower.
 test: lint  ## check style and types, then run the whole suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile
 
 test-arm64: $(VENV)/.with-all wheel  ## the wheel on an emulated arm64 processor, its pictures against ours; needs root
 	@scripts/arm64/check $(BIN)/python dist/edge_sr-*.whl

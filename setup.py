@@ -66,6 +66,7 @@ EXTRAS = {
         "mypy>=1.11",
         "playwright>=1.45",  # drives Debian's Chromium; no browser of its own is downloaded
         "pytest>=8",
+        "pytest-xdist>=3.6",
         "ruff>=0.6",
         "scikit-image>=0.22",
     ],

@@ -84,7 +84,8 @@ ROWS = {
     "13": Told(
         "SIGTERM at random moments",
         "exit 0 within 20 s, nothing lost",
-        "within {stop_s_median:.2f} s (median), {stop_s_most:.2f} s (most); {files} files",
+        "within {stop_s_median:.2f} s (median), {stop_s_most:.2f} s (most); {files} files; "
+        "{ended_by_the_signal_before_ready} ended by the signal itself in the first moments of a start",
     ),
     "14": Told(
         "systemd's protocol: READY after the self-test, WATCHDOG under load, silence of a hung worker",

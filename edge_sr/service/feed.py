@@ -13,10 +13,14 @@ from edge_sr.service.job import NO_SPACE, STILL_WRITTEN, UNCLAIMED, OfferEnd
 from edge_sr.service.retries import DiskSpace, Retries
 
 MOST_UNCLAIMED = 4096  # as many as arrivals keep
+LATER_S = {"forbidden": 60.0, "folder": 5.0}  # a name that cannot be moved, and a fault of the folder that passes
 
 
 class Feed:
     """For one thread. Every offer that ``next`` gives comes back as one ``ended``.
+
+    What was at hand when the service died is offered alone: where it dies of one of them again, the deaths count for
+    that one and not for its neighbours.
 
     trouble: code of what passes and has not passed yet, "" for none.
     """
@@ -24,7 +28,7 @@ class Feed:
     def __init__(self, arrivals: Arrivals, retries: Retries, disk: DiskSpace, first: Sequence[Claim] = ()) -> None:
         self._arrivals, self._retries, self._disk = arrivals, retries, disk
         self._first = deque(first)
-        self._retry_next = False
+        self._retry_next = self._alone = False
         self.in_flight = 0
         self.unclaimed: set[str] = set()  # names in incoming that could not be taken, and have not been since
         self.trouble = ""
@@ -43,13 +47,18 @@ class Feed:
         self._arrivals.hint(name)
 
     def next(self) -> Arrival | Claim | None:
-        if not self._disk.may_go_on():
+        if self._alone or self._waits_to_be_alone or not self._disk.may_go_on():
             return None
         offer = self._first.popleft() if self._first else self._in_turn()
         if offer is not None:
             self.in_flight += 1
+            self._alone = isinstance(offer, Claim) and offer.recovered
             self.unclaimed.discard(offer.name)
         return offer
+
+    @property
+    def _waits_to_be_alone(self) -> bool:
+        return bool(self._first) and self._first[0].recovered and self.in_flight > 0
 
     def _in_turn(self) -> Arrival | Claim | None:
         self._retry_next = not self._retry_next
@@ -59,6 +68,7 @@ class Feed:
 
     def ended(self, end: OfferEnd) -> None:
         self.in_flight -= 1
+        self._alone = self._alone and self.in_flight > 0
         if end.result in (tally.DONE, tally.QUARANTINED) and end.claim is not None:
             self._retries.done(end.claim)
         if end.result == tally.DONE and self.trouble == "passing-fault":
@@ -76,7 +86,7 @@ class Feed:
                 self.unclaimed.add(end.name)
             if end.reason == "folder":
                 self.trouble = "passing-fault"
-            self._arrivals.later(end.name)
+            self._arrivals.later(end.name, LATER_S[end.reason])
         elif end.result == STILL_WRITTEN:
             self._arrivals.distrust(end.name)
 
@@ -98,6 +108,9 @@ class Feed:
 
     @property
     def next_retry_s(self) -> float | None:
+        """None while something has to end before: that wakes the loop."""
+        if self._alone or self._waits_to_be_alone:
+            return None
         return 0.0 if self._first else self._retries.next_s()
 
     def to_json(self) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,32 @@ def test_what_was_at_hand_comes_first(spool: Spool, clock: Clock) -> None:
     feed = feed_of(spool, clock, claim(1), claim(2))
     drop(spool, feed, "new.png")
     assert drained(feed) == ["claimed1.png", "claimed2.png", "new.png"]
+
+
+def test_what_was_at_hand_at_a_death_is_offered_alone(spool: Spool, clock: Clock) -> None:
+    """Or the deaths of one picture would count for the one that is decoded meanwhile."""
+    first, second = (replace(claim(number), recovered=True) for number in (1, 2))
+    feed = feed_of(spool, clock, first, second)
+    drop(spool, feed, "new.png", "newer.png")
+    for recovered in (first, second):
+        assert drained(feed) == [recovered.name] and feed.next_retry_s is None
+        feed.ended(OfferEnd(recovered.job, tally.DONE, claim=recovered))
+    assert drained(feed) == ["new.png", "newer.png"]
+
+
+@pytest.mark.parametrize(("reason", "seconds"), [("folder", 6.0), ("forbidden", 61.0)])
+def test_a_folder_that_failed_is_tried_again_sooner(spool: Spool, clock: Clock, reason: str, seconds: float) -> None:
+    feed = feed_of(spool, clock)
+    drop(spool, feed, "a.png")
+    assert drained(feed) == ["a.png"]
+    feed.ended(OfferEnd("", UNCLAIMED, reason, name="a.png"))
+    clock.now_s += seconds - 2
+    feed.scan()
+    assert feed.next() is None
+    clock.now_s += 2
+    feed.scan()
+    feed.scan()
+    assert drained(feed) == ["a.png"]
 
 
 def test_retries_and_new_files_take_turns(spool: Spool, clock: Clock) -> None:
