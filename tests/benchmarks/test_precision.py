@@ -35,7 +35,8 @@ def test_every_row_is_held_against_float32() -> None:
     scores = {name: row["sets"]["phantom"] for name, row in rows.items()}
     assert [each["psnr_db_change"] for each in scores["fp32"]] == [0, 0]
     assert all(48 < each["psnr_to_fp32_db"] < 80 for each in scores["int8"] + scores[precision.FOR_TENSORRT])
-    assert scores[precision.SHARED] == scores["int8"]  # there is one step to share with
+    for shared, own in zip(scores[precision.SHARED], scores["int8"], strict=True):  # there is one step to share with
+        assert shared == pytest.approx(own, abs=1e-3)  # a sum between two codes may take either
     assert rows["fp32"]["speedup"] == 1 and rows["int8"]["bytes"] < rows["fp32"]["bytes"] / 3
 
 

@@ -256,6 +256,7 @@ def test_a_real_virtual_environment_starts_by_its_later_name(installer: Installe
     done = installer("install", str(wheel), env={"PYTHON": python, "PIP_NO_INDEX": "1", "EXTRAS": "cpu"})
     assert done.returncode == 0, done.stderr
     script = (installer.root / COMMAND).read_text()
-    assert script.startswith(f"#!{PREFIX}/releases/{installer.current()}/bin/python")
+    first_lines = script.splitlines()[:2]  # pip gives a path too long for a first line to a shell, in the second
+    assert f"{PREFIX}/releases/{installer.current()}/bin/python" in "".join(first_lines)
     told = subprocess.check_output([installer.root / "current/bin/python", "-c", "import edge_sr_small as s; s.main()"])
     assert told == b"small\n"
