@@ -30,9 +30,10 @@ demo: $(VENV)/.with-cpu  ## super-resolve a synthetic chest radiograph; look at 
 	@echo
 	@echo "before and after: $(abspath out/before-after.png)"
 
-# One process a core and one thread each: two threads beside a busy core are many times slower.
+# One process a core, one thread each: two threads beside a busy core are many times slower.
+ON_EVERY_CORE := -n auto --maxprocesses=4 --dist loadfile
 test: lint  ## check style and types, then run the whole suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses=4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ON_EVERY_CORE)
 
 test-arm64: $(VENV)/.with-all wheel  ## the wheel on an emulated arm64 processor, its pictures against ours; needs root
 	@scripts/arm64/check $(BIN)/python dist/edge_sr-*.whl
@@ -51,7 +52,7 @@ test-pythons: $(JETPACK_PYTHONS:%=test-python-%)  ## what a device runs, from th
 # put the checkout before it.
 test-python-%: .venv-%/.with-device wheel
 	.venv-$*/bin/python -m pip install --quiet --no-deps --force-reinstall dist/edge_sr-*.whl
-	.venv-$*/bin/pytest --ignore=tests/host_training
+	OMP_NUM_THREADS=1 .venv-$*/bin/pytest $(ON_EVERY_CORE) --ignore=tests/host_training
 
 soak: $(VENV)/.with-all  ## the figures of docs/reliability.md at full counts, about an hour; as root for all of them
 	$(BIN)/python -m tests.reliability.soak
