@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+pytest.importorskip("benchmarks", reason="benchmarks are not in the wheel")
+
 from benchmarks.malformed_requests import KINDS, malformed, send
 from edge_sr.demo.serve import Show
 from tests.demo.pictures import png

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("benchmarks", reason="benchmarks are not in the wheel")
+
 from benchmarks import soak_text
 from tests.reliability import soak
 from tests.reliability.finding import Finding, NotHere
