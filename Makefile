@@ -158,7 +158,7 @@ $(VENV)/bin/python:
 	"$$(scripts/find-python $*)" -m venv .venv-$*
 
 $(VENV)/.with-cpu: $(DECLARED) | $(VENV)/bin/python
-	$(INSTALL) -e ".[cpu]"
+	$(INSTALL) -e ".[cpu,demo]"
 	@touch $@
 
 $(VENV)/.with-all: $(DECLARED) | $(VENV)/bin/python
