@@ -32,6 +32,13 @@ class BadAnswer(Exception):
     """What came is no answer: cut short, too long, or against the rules. It quotes nothing of what came."""
 
 
+class CutShort(BadAnswer):
+    """It ends too early: whoever gave it may have been killed over it."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is cut short")
+
+
 @dataclass(frozen=True)
 class Declared:
     """A header of pixels, judged."""
@@ -86,7 +93,7 @@ def _fill(receive: Receive, target: memoryview) -> None:
     while filled < len(target):
         got = receive(target[filled:])
         if not got:
-            raise BadAnswer("the answer is cut short")
+            raise CutShort
         filled += got
 
 

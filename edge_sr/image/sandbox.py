@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Literal
 
 from edge_sr.errors import EdgeSRError, EnvironmentFault, InputError
-from edge_sr.image.answers import BadAnswer, Receive, read_answer, take
+from edge_sr.image.answers import BadAnswer, CutShort, Receive, read_answer, take
 from edge_sr.image.radiograph import Colour, Radiograph, check_colour, most_bytes, with_luma
 from edge_sr.image.refusals import Refused
 from edge_sr.image.zygote import BEGUN, MEMORY_EXIT, Rules
@@ -44,6 +44,11 @@ class DecoderFault(InputError):
 
 class _NeverBegun(Exception):
     """The child died before it read the file."""
+
+
+class _Killed(Exception):
+    """The child was killed while it was at the file: by a system short of memory, say, which the file need not have
+    caused."""
 
 
 class Decoder:
@@ -129,6 +134,8 @@ class Decoder:
             except ZygoteLost:
                 lost = DecoderFault("decoder-crashed", f"the decoder died {TRIES} times over it")
                 self._drop()
+            except _Killed:
+                lost = DecoderFault("decoder-crashed", f"the decoder was killed {TRIES} times over it")
             except _NeverBegun:
                 lost = EnvironmentFault("processes to decode files in are killed as soon as they start")
         assert lost is not None, "it was tried"
@@ -145,7 +152,10 @@ class Decoder:
         except TimeoutError:
             raise _too_slow(self._seconds) from None
         except BadAnswer as bad:
-            raise self._fault(zygote.end_of(child)) or _no_answer(bad) from None
+            status = zygote.end_of(child)
+            if isinstance(bad, CutShort) and os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+                raise _Killed from None
+            raise self._fault(status) or _no_answer(bad) from None
         except MemoryError:
             raise EnvironmentFault("there is no memory for a decoded picture") from None
         finally:

@@ -373,15 +373,21 @@ def test_the_zygote_killed_at_work_is_replaced_and_the_file_decoded_again() -> N
         assert decoder.pids[0] != first
 
 
-def test_a_child_killed_at_work_is_a_crash() -> None:
-    with PlantedDecoder(max_pixels=10_000, colour="refuse") as decoder:
+@pytest.mark.parametrize(("kills", "reason"), [(1, "decoder-timeout"), (3, "decoder-crashed")])
+def test_a_child_killed_at_work_is_replaced_and_the_file_decoded_again(kills: int, reason: str) -> None:
+    with PlantedDecoder(max_pixels=10_000, colour="refuse", seconds=3) as decoder:
         decode(decoder, GOOD)
-        killer = threading.Timer(0.5, lambda: os.kill(decoder.pids[1], signal.SIGKILL))
-        killer.start()
+        killers = [
+            threading.Timer(0.7 * (number + 1), lambda: os.kill(decoder.pids[1], signal.SIGKILL))
+            for number in range(kills)
+        ]
+        for killer in killers:
+            killer.start()
         with pytest.raises(DecoderFault) as told:
-            decode(decoder, b"busy")
-        killer.join()
-        assert told.value.reason == "decoder-crashed"
+            decode(decoder, b"hang")
+        for killer in killers:
+            killer.join()
+        assert told.value.reason == reason
         np.testing.assert_array_equal(decode(decoder, GOOD).pixels, GREY8)
 
 
