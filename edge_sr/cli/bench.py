@@ -11,7 +11,7 @@ import click
 
 from edge_sr.cli.bench_options import several, sizes
 from edge_sr.cli.lazy_group import examples
-from edge_sr.cli.run import BACKENDS, PRECISIONS, PROVIDERS, SAMPLERS
+from edge_sr.cli.model_options import BACKENDS, PRECISIONS, PROVIDERS, SAMPLERS
 from edge_sr.errors import RegressionError, UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_sr.cli.lazy_group import examples
-from edge_sr.cli.run import PRECISIONS
+from edge_sr.cli.model_options import PRECISION, THREADS
 from edge_sr.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -39,16 +39,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the page offers, with commas between: default, fast, bicubic, bundle folders. The first is shown first.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="auto: the fastest engine that edge-sr build made for this machine, else the bundle in float32.",
-)
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads of the model.  [default: one a core, 8 at most]"
-)
+@PRECISION
+@THREADS
 @click.option(
     "--max-pixels",
     type=click.IntRange(64 * 64, 1 << 24),

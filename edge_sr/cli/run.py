@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ import click
 from edge_sr.cli.exit_codes import SOME_INPUTS_FAILED
 from edge_sr.cli.inputs import Job, RunPlan, plan_run
 from edge_sr.cli.lazy_group import examples
+from edge_sr.cli.model_options import COLOUR, MAX_PIXELS, THREADS, model_options
 from edge_sr.cli.run_log import LogPicture, run_log
 from edge_sr.cli.run_report import Outcome, report
 from edge_sr.errors import EdgeSRError, EnvironmentFault, IntegrityError
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from edge_sr.image.radiograph import Colour, Radiograph
     from edge_sr.pipeline import SRResult
 
-SAMPLERS = ("ddpm", "ddim", "dpmsolver++")  # as edge_sr.diffusion.samplers; a test holds the two together
-PRECISIONS = ("auto", "fp32", "fp16", "int8")  # as edge_sr.models.engines, likewise
-BACKENDS = ("tensorrt", "onnxruntime")
-PROVIDERS = ("cpu", "cuda")  # as edge_sr.backends.onnxrt_providers, likewise
 
 EXAMPLES = examples(
     "edge-sr run chest.png                       makes chest_x4.png and chest_x4.json beside it",
@@ -39,45 +35,10 @@ EXAMPLES = examples(
 )
 
 
-def _not_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and math.isnan(value):  # FloatRange lets it pass
-        raise click.BadParameter("nan is not in the range 0<=x<=1.", ctx=context, param=parameter)
-    return value
-
-
 @click.command(epilog=EXAMPLES)
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for results, or a .png name for one file.")
-@click.option(
-    "--model",
-    default="default",
-    show_default=True,
-    help="default, fast, bicubic or a bundle folder. Of several, as default,fast,bicubic, the next one is taken where "
-    "an engine or a bundle is missing or refused.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="auto: the fastest engine that edge-sr build made for this machine, else the bundle in float32.",
-)
-@click.option("--backend", type=click.Choice(BACKENDS), help="What runs the engine.  [default: the faster one]")
-@click.option(
-    "--provider",
-    type=click.Choice(PROVIDERS),
-    help="What ONNX Runtime computes on; naming one asks for that backend. cuda needs onnxruntime-gpu and runs the "
-    "bundle in float32.  [default: cpu]",
-)
-@click.option("--steps", type=int, help="Denoising steps, 1 to the bundle's training steps.  [default: the bundle's]")
-@click.option("--sampler", type=click.Choice(SAMPLERS), help="How the steps are taken.  [default: the bundle's]")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Of the noise.  [default: the bundle's]")
-@click.option(
-    "--fidelity",
-    type=click.FloatRange(0, 1),
-    callback=_not_nan,
-    help="1 adds no noise, 0 all of it.  [default: the bundle's]",
-)
+@model_options
 @click.option(
     "--samples",
     type=click.IntRange(1, 256),
@@ -86,13 +47,7 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
     help="With more than one: their mean, from as many seeds, and <stem>_x4_spread.png, their deviation by pixel. "
     "Fidelity is then 0 unless given.",
 )
-@click.option(
-    "--colour",
-    type=click.Choice(["refuse", "luma"]),
-    default="refuse",
-    show_default=True,
-    help="What to do with colour: luma super-resolves brightness and interpolates colour.",
-)
+@COLOUR
 @click.option("--compare", is_flag=True, help="Also write <stem>_x4_compare.png: LR, bicubic and SR side by side.")
 @click.option(
     "--compare-as",
@@ -100,16 +55,8 @@ def _not_nan(context: click.Context, parameter: click.Parameter, value: float | 
     metavar="FILE",
     help="The same for one file, under a name of yours.",
 )
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads of the model.  [default: one a core, 8 at most]"
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=64),
-    default=16_000_000,  # the result has 16 times as many
-    show_default=True,
-    help="Refuse larger inputs before decoding them.",
-)
+@THREADS
+@MAX_PIXELS
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--json", "as_json", is_flag=True, envvar="EDGE_SR_RUN_JSON", help="One JSON document on stdout.")
 @click.option(

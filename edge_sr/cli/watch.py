@@ -15,7 +15,7 @@ import click
 
 from edge_sr.cli.exit_codes import ANOTHER_INSTANCE, BUG, code_of
 from edge_sr.cli.lazy_group import examples
-from edge_sr.cli.run import BACKENDS, PRECISIONS, PROVIDERS, SAMPLERS, _not_nan
+from edge_sr.cli.model_options import COLOUR, MAX_PIXELS, THREADS, model_options
 from edge_sr.errors import EdgeSRError
 
 if TYPE_CHECKING:
@@ -39,52 +39,10 @@ EXAMPLES = examples(
 
 @click.command(epilog=EXAMPLES)
 @click.argument("spool", type=click.Path(path_type=Path), default=DEFAULT_SPOOL, envvar="EDGE_SR_SPOOL")
-@click.option(
-    "--model",
-    default="default",
-    show_default=True,
-    help="default, fast, bicubic or a bundle folder. Of several, as default,fast,bicubic, the next one is taken where "
-    "an engine or a bundle is missing or refused.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="auto: the fastest engine that edge-sr build made for this machine, else the bundle in float32.",
-)
-@click.option("--backend", type=click.Choice(BACKENDS), help="What runs the engine.  [default: the faster one]")
-@click.option(
-    "--provider",
-    type=click.Choice(PROVIDERS),
-    help="What ONNX Runtime computes on; naming one asks for that backend.  [default: cpu]",
-)
-@click.option("--steps", type=int, help="Denoising steps, 1 to the bundle's training steps.  [default: the bundle's]")
-@click.option("--sampler", type=click.Choice(SAMPLERS), help="How the steps are taken.  [default: the bundle's]")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Of the noise.  [default: the bundle's]")
-@click.option(
-    "--fidelity",
-    type=click.FloatRange(0, 1),
-    callback=_not_nan,
-    help="1 adds no noise, 0 all of it.  [default: the bundle's]",
-)
-@click.option(
-    "--colour",
-    type=click.Choice(["refuse", "luma"]),
-    default="refuse",
-    show_default=True,
-    help="What to do with colour: luma super-resolves brightness and interpolates colour.",
-)
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads of the model.  [default: one a core, 8 at most]"
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=64),
-    default=16_000_000,  # as of run
-    show_default=True,
-    help="Refuse larger inputs before decoding them.",
-)
+@model_options
+@COLOUR
+@THREADS
+@MAX_PIXELS
 @click.option(
     "--scan-interval",
     type=click.FloatRange(0.05, 3600),

@@ -13,7 +13,7 @@ from edge_sr.artifacts.bundle import Bundle
 from edge_sr.backends import onnxrt_providers
 from edge_sr.cli import run as run_module
 from edge_sr.cli import run_report
-from edge_sr.cli.run import PRECISIONS, PROVIDERS, SAMPLERS
+from edge_sr.cli.model_options import PRECISIONS, PROVIDERS, SAMPLERS
 from edge_sr.diffusion import samplers
 from edge_sr.image.consistency import lr_rmse
 from edge_sr.image.png import read_text, write_png
