@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from build_engines.onnx_check import complete, shapes
-from build_engines.simplify import drop_unread, replace_nodes
+from build_engines.onnx_check import shapes
+from build_engines.tuning.rewritten import with_nodes
 
 BLOCK_AXIS = 1  # along which ``compose`` lays the pixels of a block
 MOST_SUMMED = 64  # beyond it the axis holds channels, and is no block of pixels
@@ -29,15 +29,8 @@ def for_cpu(model: ModelProto) -> ModelProto:
     nodes = [each for node in model.graph.node for each in graph.written(node)]
     if not graph.changed:
         return model
-    rewritten = ModelProto()
-    rewritten.CopyFrom(model)
-    replace_nodes(rewritten, nodes)
     known = {tensor.name for tensor in model.graph.initializer}
-    rewritten.graph.initializer.extend(tensor for name, tensor in graph.added.items() if name not in known)
-    del rewritten.graph.value_info[:]
-    drop_unread(rewritten)
-    complete(rewritten)
-    return rewritten
+    return with_nodes(model, nodes, [tensor for name, tensor in graph.added.items() if name not in known])
 
 
 class _Graph:

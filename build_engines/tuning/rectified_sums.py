@@ -13,8 +13,7 @@ from collections import Counter
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from build_engines.onnx_check import complete
-from build_engines.simplify import drop_unread, replace_nodes
+from build_engines.tuning.rewritten import with_nodes
 
 
 def rectified_on_codes(model: ModelProto) -> ModelProto:
@@ -23,13 +22,7 @@ def rectified_on_codes(model: ModelProto) -> ModelProto:
     nodes = [each for node in model.graph.node for each in graph.written(node)]
     if len(nodes) == len(model.graph.node):
         return model
-    rewritten = ModelProto()
-    rewritten.CopyFrom(model)
-    replace_nodes(rewritten, nodes)
-    del rewritten.graph.value_info[:]
-    drop_unread(rewritten)
-    complete(rewritten)
-    return rewritten
+    return with_nodes(model, nodes)
 
 
 class _Graph:

@@ -10,7 +10,7 @@ from edge_sr.image.radiograph import Colour, Radiograph
 from edge_sr.image.sandbox import Decoder
 from edge_sr.models import load_first
 from edge_sr.models.base import SRModel
-from edge_sr.pipeline import SRResult, Workspace, chosen_fidelity, upscale_many
+from edge_sr.pipeline import SRResult, Workspace, chosen_fidelity, shares_batches, upscale_many
 from edge_sr.pipeline.provenance import job_key, png_text
 from edge_sr.service.work import Result
 from edge_sr.timing import Phases
@@ -50,6 +50,7 @@ class ModelWork:
         self._seed = choice.seed
         self._fidelity = chosen_fidelity(self._model, choice.fidelity, samples=1)
         self._workspace = Workspace()
+        shares_batches(self._model)  # tried out now, before READY, and not in the first backlog
 
     @property
     def description(self) -> Mapping[str, object]:
