@@ -11,7 +11,7 @@ from build_engines.simplify import drop_unread, replace_nodes
 
 
 def with_nodes(model: ModelProto, nodes: list[NodeProto], constants: Iterable[TensorProto] = ()) -> ModelProto:
-    """A copy of these nodes, in order, and these constants more, without what nothing reads; its shapes are found anew."""
+    """A copy of these nodes in order, with more constants and without what nothing reads; its shapes are found anew."""
     rewritten = ModelProto()
     rewritten.CopyFrom(model)
     replace_nodes(rewritten, nodes)
