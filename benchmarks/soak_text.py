@@ -58,7 +58,7 @@ ROWS = {
     "7": Told(
         "decompression bombs",
         "memory grows by at most 20 MB",
-        "{growth_mib_most:.1f} MiB at most; {growth_of_all_processes_after_mib:.1f} MiB afterwards, of all processes",
+        "{growth_mib_most:.1f} MiB at most; {growth_of_lasting_processes_after_mib:.1f} MiB after, decoder included",
     ),
     "8": Told(
         "hostile names, links and special files, and races to swap a file for a link",

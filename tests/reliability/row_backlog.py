@@ -10,11 +10,12 @@ from tests.reliability.finding import Finding
 from tests.reliability.ledger import Ledger, names
 from tests.reliability.pictures import chosen, png
 from tests.reliability.rig import Rig
-from tests.reliability.service import Service, descriptors, pss_bytes
+from tests.reliability.service import Service, anonymous_bytes, descriptors
 
 SMALL = [(".png", png(seed)) for seed in range(50)]
 STUCK_S = 30.0
 GROWTH_MIB = 10.0
+LOOKS = 20
 HANDS = 4  # threads that drop the burst
 
 
@@ -45,7 +46,7 @@ def backlog(rig: Rig, count: int) -> dict[str, Finding]:
 
 
 def _looks(service: Service, ledger: Ledger, *, marks: tuple[int, ...], finding: Finding) -> list[tuple[int, int]]:
-    """(bytes, descriptors) when so many files are done: the least of some looks, since jobs at hand hold a few."""
+    """(bytes, descriptors) when so many files are done: the least of some looks, since jobs at hand hold some."""
     found: list[tuple[int, int]] = []
     moved_s, last = time.monotonic(), 0
     for mark in marks:
@@ -56,13 +57,14 @@ def _looks(service: Service, ledger: Ledger, *, marks: tuple[int, ...], finding:
                 finding.fault(f"stuck at {done} files: {service.log_end()}")
                 return found
             time.sleep(0.1)
-        found.append((pss_bytes(service.processes()), min(_open(service) for _ in range(20))))
+        looked = [_look(service) for _ in range(LOOKS)]
+        found.append((min(memory for memory, _ in looked), min(opened for _, opened in looked)))
     return found
 
 
-def _open(service: Service) -> int:
+def _look(service: Service) -> tuple[int, int]:
     time.sleep(0.005)
-    return descriptors(service.pid)
+    return anonymous_bytes(service.lasting()), descriptors(service.pid)
 
 
 def burst(rig: Rig, count: int) -> dict[str, Finding]:

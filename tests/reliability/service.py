@@ -119,6 +119,10 @@ class Service:
             found += children_of(pid)
         return found
 
+    def lasting(self) -> list[int]:
+        """The service and the process that forks a child for each picture."""
+        return [self.pid, *children_of(self.pid)]
+
     def status(self) -> dict[str, object]:
         """What ``edge-sr status --json`` says."""
         done = subprocess.run(
@@ -160,6 +164,14 @@ def is_alive(pid: int) -> bool:
 def pss_bytes(pids: Sequence[int]) -> int:
     """Proportional set size of all of them together; who is gone counts nothing."""
     return sum(_of_smaps(pid, "Pss:") for pid in pids)
+
+
+def anonymous_bytes(pids: Sequence[int]) -> int:
+    """What these processes have written, pages shared by a fork counted in each of them: where a leak shows.
+
+    Unlike ``pss_bytes`` it does not move when another process that shares pages with them begins or ends.
+    """
+    return sum(_of_smaps(pid, "Anonymous:") for pid in pids)
 
 
 def _of_smaps(pid: int, key: str) -> int:
