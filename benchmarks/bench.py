@@ -33,7 +33,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))  # Python puts this folder there; benchmarks itself is not installed
 
 from benchmarks import rounds as turns  # noqa: E402
-from benchmarks.bars import ROOFLINE, bars, ratios  # noqa: E402
+from benchmarks.bars import ROOFLINE, ROOFLINE_ONE, bars, ratios  # noqa: E402
 from benchmarks.bench_text import as_text  # noqa: E402
 from benchmarks.ours import PRECISIONS, AsProcess, build_int8, engines_in, shipped, variant_of  # noqa: E402
 from benchmarks.peers.base import PEERS, Peer, Surroundings, make_peer  # noqa: E402
@@ -111,7 +111,10 @@ def run(
         ours = open_ours(wish, Path(folder), stack, lengths=lengths, tell=tell)
         theirs, refused = open_peers(peers, where, stack, lengths=lengths, tell=tell)
         contest(ours, theirs, lengths, tell)
-        limit = limit_of([each.subject for each in ours], words[0], tell)
+        limits = {
+            ROOFLINE: limit_of([each.subject for each in ours], words[0], tell),
+            ROOFLINE_ONE: one_thread_limit(words[0], cache / "engines-of-one-thread", tell),
+        }
         variants = [
             *(variant_of(each.subject, each.gathered, each.process) for each in ours),
             *(peer_variant(each, where.threads) for each in theirs if each.entrant),
@@ -123,7 +126,7 @@ def run(
         conditions=conditions,
         options={"rounds": lengths.rounds, "turn_s": lengths.turn_s, "slow_calls": lengths.slow_calls},
         variants=tuple(variants),
-        roofline=limit,
+        roofline={key: limit for key, limit in limits.items() if limit} or None,
         warnings=tuple(caveats(conditions, [each for each in variants if not each.peer])),
         seconds=round(time.perf_counter() - start_s, 1),
     )
@@ -213,8 +216,15 @@ def limit_of(ours: Sequence[Subject], word: str, tell: Tell) -> dict[str, Any] |
     """The roofline of the judged variant on this processor; None where there is no int8 engine of ONNX Runtime."""
     chosen = [each for each in ours if (each.choice.word, each.precision) == (word, "int8")]
     tell("measuring the roofline of this processor")
-    found = limits_of(chosen[:1], [THIS_CPU], warn=tell)
-    return {ROOFLINE: next(iter(found.values()))} if found else None
+    return next(iter(limits_of(chosen[:1], [THIS_CPU], warn=tell).values()), None)
+
+
+def one_thread_limit(word: str, engines: Path, tell: Tell) -> dict[str, Any] | None:
+    """The roofline of a single core, and the engine that a build for one thread makes. engines: a cache of its own."""
+    build_int8([word], engines, threads=1)
+    with engines_in(engines), ExitStack() as stack:
+        alone = open_variants(Wish((word,), precisions=("int8",), threads=(1,)), stack, warn=tell)
+        return limit_of(alone, word, tell)
 
 
 def peer_variant(theirs: Theirs, threads: int) -> Variant:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.bars import ROOFLINE, Record, bars, judged
+from benchmarks.bars import ROOFLINE, ROOFLINE_ONE, Record, bars, judged
 from edge_sr.bench.roofline.text import text_of
 from edge_sr.errors import UsageError
 
@@ -79,7 +79,18 @@ def limit(record: Record) -> str:
         gained = (
             f" In the build, in turn: {compiled['before_ms']:.2f} ms as they are, {compiled['after_ms']:.2f} ms so."
         )
-    return f"{text_of(found)}\n\nForms of its 8-bit convolutions: {forms}.{gained}"
+    return f"{text_of(found)}\n\nForms of its 8-bit convolutions: {forms}.{gained}{_with_one_thread(record)}"
+
+
+def _with_one_thread(record: Record) -> str:
+    found = (record["report"]["roofline"] or {}).get(ROOFLINE_ONE)
+    if found is None or not found["measured"]:
+        return ""
+    measured = found["measured"]
+    return (
+        f"\n\nBuilt for one thread and run with one: {measured['session_ms']:.2f} ms, "
+        f"{measured['times_floor']:.1f} times the floor of one core, {found['floor_ms']:.2f} ms."
+    )
 
 
 def _row(variant: Record, facts: Record, ratio: Record) -> str:

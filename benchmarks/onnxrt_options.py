@@ -153,9 +153,9 @@ def binding(network: Path, feeds: Tensors, *, rounds: int = 100) -> dict[str, fl
         return {name: round(ms, 4) for name, ms in side_by_side(calls, rounds=rounds).items()}
 
 
-def int8_engine(bundle: Bundle, cache: Path) -> Path:
-    """Built for this machine, without a look at the caches that ``edge-sr run`` reads."""
-    target = OnnxRuntimeTarget(OnnxRuntime(spinning=False))
+def int8_engine(bundle: Bundle, cache: Path, *, threads: int | None = None) -> Path:
+    """Built for this machine and so many threads, without a look at the caches that ``edge-sr run`` reads."""
+    target = OnnxRuntimeTarget(OnnxRuntime(threads, spinning=False))
     request = Request(chain_of(bundle), "int8", target, cache, build_pictures(bundle.manifest))
     return build(request, tell=lambda line: click.echo(line, err=True)).entry.engines()["upscale"]
 

@@ -48,13 +48,13 @@ def shipped() -> tuple[str, ...]:
     return tuple(word for word in SHIPPED if bundle_folder(word).is_dir())
 
 
-def build_int8(words: Sequence[str], cache: Path) -> dict[str, str]:
+def build_int8(words: Sequence[str], cache: Path, *, threads: int | None = None) -> dict[str, str]:
     """Into a cache, where they are not yet; why a build failed, by word."""
     failed = {}
     cache.mkdir(parents=True, exist_ok=True)
     for word in words:
         try:
-            int8_engine(Bundle.open(bundle_folder(word)), cache)
+            int8_engine(Bundle.open(bundle_folder(word)), cache, threads=threads)
         except EdgeSRError as error:  # such as an accuracy gate: float32 can still be timed
             failed[word] = str(error)
     return failed

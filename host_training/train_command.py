@@ -57,8 +57,8 @@ BASELINES = Path(__file__).resolve().parents[1] / "benchmarks" / "baselines"
 @click.option(
     "--start",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="For compact, rrdb and the trainings with a discriminator: weights to begin with, of an earlier training or "
-    "from `edge-sr-host convert-weights`.",
+    help="For a feed-forward net: weights to begin with, of an earlier training or from `edge-sr-host "
+    "convert-weights`.",
 )
 @click.option(
     "--start-discriminator",

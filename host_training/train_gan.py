@@ -16,22 +16,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from edge_sr.artifacts.bundle import file_sha256
-from edge_sr.errors import IntegrityError, UsageError
+from edge_sr.errors import UsageError
 from host_training.data.crops import channels_first, unit
 from host_training.data.sharpened import sharpened
-from host_training.loop import Config, LossOf, Schedule, Trainer, part_of, read_checkpoint, read_config
+from host_training.loop import Config, LossOf, Schedule, Trainer, read_config
 from host_training.losses import Lpips, adversarial_loss, lpips_weights
 from host_training.nets.generators import Generator, make_generator
 from host_training.nets.unet_discriminator import STRIDE, UNetDiscriminator
-from host_training.published_weights import misfits
 from host_training.settings import only_tables, table_as
-from host_training.train_feedforward import Loss, loss_terms, pictures_for
+from host_training.train_feedforward import GENERATOR, Loss, begin_with, loss_terms, pictures_for
 from host_training.upscaling import Upscaling
 from host_training.vgg_distance import VggDistance, vgg_weights
 
 PERCEPTUAL_NETS = ("lpips", "vgg19")
-GENERATOR, DISCRIMINATOR = "generator", "discriminator"  # before their tensors' names in a file of weights
+DISCRIMINATOR = "discriminator"  # before its tensors' names in a file of weights
 
 
 @dataclass(frozen=True)
@@ -167,24 +165,3 @@ def perceptual_distance(weights: GanLoss, data_dir: Path, device: torch.device) 
     if weights.perceptual_net == "vgg19":
         return VggDistance(vgg_weights()).to(device)
     return Lpips(lpips_weights(data_dir)).to(device)
-
-
-def begin_with(path: Path | None, name: str, network: nn.Module) -> str:
-    """Fill a network from a file of weights; the file's sha256, "" where there is none.
-
-    UsageError where there is no such file; IntegrityError where it is no safetensors file or does not fit, and how.
-    """
-    if path is None:
-        return ""
-    if not path.is_file():
-        raise UsageError("no such file", where=path, expected="a weights.safetensors, or published weights, converted")
-    if path.suffix == ".pth":
-        raise UsageError("has to be converted first", where=path, hint=f"edge-sr-host convert-weights {path} -o FILE")
-    tensors = part_of(read_checkpoint(path)[1], name)
-    if not tensors:
-        raise IntegrityError(f"holds no {name}", where=path)
-    if wrong := misfits(network, tensors):
-        hint = f"the options of [{name}] that the weights were made with; --grey of convert-weights for one channel"
-        raise IntegrityError(f"is of another {name}: {wrong}", where=path, hint=hint)
-    network.load_state_dict(tensors)
-    return file_sha256(path)

@@ -23,7 +23,7 @@ class Training:
     gives_generator: bool = False
 
 
-_BY_DISTANCE = Training("host_training.train_feedforward:train_feedforward", gives_generator=True)
+_BY_DISTANCE = Training("host_training.train_feedforward:train_feedforward", ("start",), gives_generator=True)
 _AGAINST_A_JUDGE = Training("host_training.train_gan:train_gan", ("start", "start_discriminator"), gives_generator=True)
 
 TRAININGS: Mapping[str, Training] = {

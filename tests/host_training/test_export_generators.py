@@ -114,8 +114,8 @@ def test_every_generator_training_has_a_configuration() -> None:
 def test_a_start_is_taken_only_where_it_is_used(data_dir: Path, tmp_path: Path) -> None:  # noqa: F811
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(b"")
-    with pytest.raises(UsageError, match="fast does not take it"):
-        typed(train, "fast", "--data", data_dir, "--runs", tmp_path, "--start", weights)
+    with pytest.raises(UsageError, match="autoencoder does not take it"):
+        typed(train, "autoencoder", "--data", data_dir, "--runs", tmp_path, "--start", weights)
 
 
 def test_a_second_stage_tells_of_the_first(data_dir: Path, runs: Path, tmp_path: Path) -> None:  # noqa: F811
