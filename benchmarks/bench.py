@@ -221,7 +221,8 @@ def limit_of(ours: Sequence[Subject], word: str, tell: Tell) -> dict[str, Any] |
 
 def one_thread_limit(word: str, engines: Path, tell: Tell) -> dict[str, Any] | None:
     """The roofline of a single core, and the engine that a build for one thread makes. engines: a cache of its own."""
-    build_int8([word], engines, threads=1)
+    if build_int8([word], engines, threads=1):
+        return None
     with engines_in(engines), ExitStack() as stack:
         alone = open_variants(Wish((word,), precisions=("int8",), threads=(1,)), stack, warn=tell)
         return limit_of(alone, word, tell)

@@ -1,7 +1,7 @@
 """Train a feed-forward generator: ``edge-sr-host train feedforward``, ``fast``, ``espcn``.
 
-``feedforward`` is the row that a generative model of the same cost has to be compared with, not a product. ``fast`` goes
-on from its weights and is one; ``espcn`` is the published net for natural pictures.
+``feedforward`` is the row that a generative model of the same cost has to be compared with, not a product. ``fast``
+goes on from its weights and is one; ``espcn`` is the published net for natural pictures.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,15 @@ def stand_in(name: str, where: Surroundings) -> StandIn:
     return PEERS[name]
 
 
+def refused(words: Sequence[str], cache: Path, threads: int | None = None) -> dict[str, str]:
+    return dict.fromkeys(words, "a gate does not hold")
+
+
 @pytest.fixture
 def contest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "make_peer", stand_in)
     monkeypatch.setattr(bench.turns, "MOST_A_TURN", A_TURN)
-    monkeypatch.setattr(bench, "build_int8", lambda words, cache: dict.fromkeys(words, "a gate does not hold"))
+    monkeypatch.setattr(bench, "build_int8", refused)
     monkeypatch.setattr(bench, "as_processes", lambda choices, folder, starts, tell: {})
 
 
@@ -111,10 +116,16 @@ def test_the_caller_s_engines_are_not_looked_at_and_come_back(
     contest: None, tiny: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(bench, "build_int8", lambda words, cache: seen.append((cache, bench_cache())) or {})
+
+    def looked(words: Sequence[str], cache: Path, threads: int | None = None) -> dict[str, str]:
+        seen.append((cache, bench_cache(), threads))
+        return refused(words, cache)
+
+    monkeypatch.setattr(bench, "build_int8", looked)
     before = bench_cache()
     bench.run([str(tiny.folder)], [], cache=tmp_path, lengths=LENGTHS, tell=lambda line: None, threads=1)
-    assert seen == [(tmp_path / "engines", str(tmp_path / "engines"))]
+    here = str(tmp_path / "engines")
+    assert seen == [(tmp_path / "engines", here, None), (tmp_path / "engines-of-one-thread", here, 1)]
     assert bench_cache() == before
 
 
