@@ -128,9 +128,10 @@ train-default: $(VENV)/.with-all  ## train the default model anew from the pictu
 		--truth $(RUNS)/pairs/validation/HR_256
 	$(BIN)/edge-sr-host evaluate $(RUNS)/refined --baselines $(RUNS)/baselines --runs $(RUNS) --out $(RUNS)/evaluation
 
-# About an hour of one core with AMX. Stopped at any place, the same command goes on.
+# About an hour of two cores with AMX. Stopped at any place, the same command goes on.
 train-fast: $(VENV)/.with-all  ## train the feed-forward model anew from the pictures that EDGE_SR_DATA names
-	$(BIN)/edge-sr-host train fast --runs $(RUNS)
+	$(BIN)/edge-sr-host train feedforward --runs $(RUNS)
+	$(BIN)/edge-sr-host train fast --runs $(RUNS) --start $(RUNS)/feedforward/weights.safetensors
 	$(BIN)/edge-sr-host export --mode fast --runs $(RUNS) -o $(RUNS)/fast-bundle --overwrite
 	$(BIN)/edge-sr-host prepare $(EDGE_SR_DATA)/nih -o $(RUNS)/pairs --layout folders --overwrite
 	$(BIN)/edge-sr calibrate $(RUNS)/fast-bundle --ship --images $(RUNS)/pairs/train/LR_64 --phantoms 32 \
