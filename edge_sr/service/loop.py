@@ -98,6 +98,7 @@ class Loop:
         for source in (signals, self._stages, self._status, self._hints):
             if source.fileno() >= 0:
                 poller.register(source.fileno(), select.POLLIN)
+        self._beat()  # systemd hears of a start that may take long before the model begins to load
         self._stages.start()
         while not self._over:
             poller.poll(self._pause_ms())
