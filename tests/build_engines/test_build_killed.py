@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from edge_sr.artifacts.engine_publish import leftovers
 from tests.conftest import RunCli
 from tests.engine_entries import never
 
+TRIES = 10
 KILLS = int(os.environ.get("EDGE_SR_KILLS", "8"))
 
 
@@ -79,16 +81,25 @@ def test_killed_at_any_moment_it_leaves_no_half_engine(command: Command, cli: Ru
 
 
 def test_interrupted_it_leaves_nothing(command: Command, engine_cache: Path) -> None:
+    for _ in range(TRIES):
+        code, said = interrupted(command, engine_cache)
+        if code != 0:
+            break
+        for done in entries(engine_cache):  # on a busy machine the build may be over before the signal comes
+            shutil.rmtree(done.folder)
+    assert code == 130 and said.strip() == "error: interrupted"
+    assert [path.name for path in engine_cache.iterdir()] == [".lock"]
+    assert list(command.scratch.glob("edge-sr-*")) == []
+
+
+def interrupted(command: Command, engine_cache: Path) -> tuple[int, str]:
+    """Exit status and stderr of a build that gets SIGINT as soon as it has written something."""
     process = command.start()
-    assert process.stdout is not None
-    while not list(engine_cache.glob(".building-*/work/*")):
-        assert process.poll() is None
+    while not list(engine_cache.glob(".building-*/work/*")) and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    assert process.returncode == 130 and said.strip() == "error: interrupted"
-    assert [path.name for path in engine_cache.iterdir()] == [".lock"]
-    assert list(command.scratch.glob("edge-sr-*")) == []
+    return process.returncode, said
 
 
 def test_of_two_at_once_the_second_waits_and_finds_the_engine(command: Command) -> None:
